@@ -1,0 +1,1 @@
+"""Watches one camera and publishes the faces that it sees."""

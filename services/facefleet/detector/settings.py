@@ -1,0 +1,70 @@
+"""What the detector can be told."""
+
+import re
+import urllib.parse
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from facefleet.runtime.settings import BrokerSettings, Name
+
+SourceKind = Literal["file", "device", "stream"]
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_STREAMS = ("rtsp", "rtsps", "http", "https")
+
+
+def _known_scheme(source: str) -> str:
+    scheme = _SCHEME.match(source)
+    if scheme and scheme[1].lower() not in _STREAMS:
+        raise ValueError(f"use a file, /dev/video<n> or an address that starts with {', '.join(_STREAMS)}")
+    return f"/dev/video{source}" if source.isascii() and source.isdigit() else source
+
+
+class DetectorSettings(BrokerSettings):
+    """`broker` is the edge broker."""
+
+    device: Name
+    camera: Name
+    source: Annotated[str, Field(min_length=1), AfterValidator(_known_scheme)]
+    """A video file, a V4L2 device (`/dev/video0`, or just `0`), or an RTSP or HTTP address."""
+    loop: bool = False
+    """Files only: play again from the start at the end."""
+    finder: Literal["yunet", "haar"] = "yunet"
+    model: str = "/opt/facefleet/face_detection_yunet_2023mar.onnx"
+    detect_fps: float = Field(default=5.0, ge=0.1, le=30.0)
+    score_threshold: float = Field(default=0.75, ge=0.0, le=1.0)
+    """YuNet only: Haar has no score that compares."""
+    min_face_px: int = Field(default=40, ge=1, le=10_000)
+    repeat_s: float = Field(default=3.0, ge=0.0, le=86_400.0)
+    """The same face is sent at most once in so many seconds."""
+    margin: float = Field(default=0.25, ge=0.0, le=2.0)
+    """Added to the box on each side, in parts of its width and height."""
+    pending_max: int = Field(default=500, ge=1, le=100_000)
+    """Events kept in memory until the broker has them."""
+    state_dir: str = "/var/lib/facefleet"
+
+    @model_validator(mode="after")
+    def _only_files_loop(self) -> Self:
+        if self.loop and self.source_kind != "file":
+            raise ValueError(
+                f"FACEFLEET_LOOP=true is impossible with FACEFLEET_SOURCE={self.source_shown!r}: "
+                "only a file can be played again; set FACEFLEET_LOOP=false"
+            )
+        return self
+
+    @property
+    def source_kind(self) -> SourceKind:
+        """Return what sort of source it is."""
+        if _SCHEME.match(self.source):
+            return "stream"
+        return "device" if self.source.startswith("/dev/") else "file"
+
+    @property
+    def source_shown(self) -> str:
+        """Return the source as it may stand in logs: without the password."""
+        if self.source_kind != "stream":
+            return self.source
+        parts = urllib.parse.urlsplit(self.source)
+        user, at, host = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query="").geturl()

@@ -1,0 +1,1 @@
+"""Carries each face message from the edge broker to the cloud broker."""

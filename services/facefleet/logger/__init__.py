@@ -1,0 +1,1 @@
+"""Writes one line for each face that passes the edge broker."""

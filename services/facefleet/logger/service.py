@@ -1,0 +1,70 @@
+"""The logger's story: a message comes in, its attributes go out as one line."""
+
+import threading
+
+from prometheus_client import Counter
+
+from facefleet.messaging import topics
+from facefleet.messaging.event import FaceEvent, MalformedEventError, parse, timestamp
+from facefleet.messaging.link import Delivery, Link
+from facefleet.runtime import logs
+from facefleet.runtime.health import Health
+from facefleet.runtime.settings import BrokerSettings, Name
+
+CONDITIONS = ("broker",)
+SESSION_S = 3600
+"""A restarted logger still gets the lines of its absence, up to an hour."""
+
+_log = logs.get("logger")
+_seen = Counter("facefleet_faces_seen_total", "Faces that passed the edge broker", ["camera"])
+
+
+class LoggerSettings(BrokerSettings):
+    """What the logger can be told."""
+
+    device: Name
+
+
+def run(settings: LoggerSettings, health: Health, stop: threading.Event) -> None:
+    """Log faces until told to stop."""
+    link = Link(
+        settings.broker,
+        f"{settings.device}-logger",
+        session_expiry_s=SESSION_S,
+        qos=settings.qos,
+        subscriptions=[topics.all_faces(settings.topic_prefix)],
+        on_message=log_delivery,
+        on_state=health.follow("broker"),
+    )
+    link.start()
+    stop.wait()
+    link.stop()
+
+
+def log_delivery(delivery: Delivery) -> None:
+    """Write the line of one message, whatever it is, and let the broker forget it."""
+    try:
+        event = parse(
+            topics.sender(delivery.topic), delivery.content_type, delivery.properties, delivery.payload
+        )
+    except MalformedEventError as error:
+        _log.warning("not a face", topic=delivery.topic, size=len(delivery.payload), reason=str(error))
+    else:
+        _seen.labels(camera=event.camera).inc()
+        _log.info("face", **fields(event))
+    delivery.acknowledge()
+
+
+def fields(event: FaceEvent) -> dict[str, str | int | float]:
+    """Return what a line tells of a face; `size` is the image's in bytes."""
+    return {
+        "device": event.device,
+        "camera": event.camera,
+        "time": timestamp(event.time),
+        "score": round(event.score, 3),
+        "box": str(event.box),
+        "size": len(event.image),
+        "track": event.track,
+        "sequence": event.sequence,
+        "id": event.id,
+    }

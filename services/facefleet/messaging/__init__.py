@@ -1,0 +1,1 @@
+"""What travels: the face event, its topics and the MQTT link."""

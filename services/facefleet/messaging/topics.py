@@ -1,0 +1,33 @@
+"""The topics: `<prefix>/<device>/<camera>` for faces, `status/<device>/<camera>` for cameras."""
+
+from facefleet.messaging.event import MalformedEventError
+
+ALL_CAMERAS = "+/+"
+
+
+def faces(prefix: str, device: str, camera: str) -> str:
+    """Return the topic that a camera's faces are published on."""
+    return f"{prefix}/{device}/{camera}"
+
+
+def all_faces(prefix: str) -> str:
+    """Return the filter that matches the faces of all devices and cameras."""
+    return f"{prefix}/{ALL_CAMERAS}"
+
+
+def camera_status(device: str, camera: str) -> str:
+    """Return the topic of a camera's retained status."""
+    return f"status/{device}/{camera}"
+
+
+def sender(topic: str) -> tuple[str, str]:
+    """Return device and camera of a face topic.
+
+    Raises:
+        MalformedEventError: when the topic has not three levels.
+    """
+    match topic.split("/"):
+        case [_, device, camera]:
+            return device, camera
+        case _:
+            raise MalformedEventError(f"topic {topic!r} is not <prefix>/<device>/<camera>")

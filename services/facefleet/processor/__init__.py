@@ -1,0 +1,1 @@
+"""Writes each face to S3, and only then says so."""
