@@ -208,8 +208,20 @@ def _live_options(backend: int) -> list[int]:
 def _open(source: str, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(source, backend, options)
     if not capture.isOpened():
-        raise CameraGoneError("it cannot be opened as a video")
+        raise CameraGoneError(_why_not(source, backend))
     return capture
+
+
+def _why_not(source: str, backend: int) -> str:
+    if backend == cv2.CAP_FFMPEG:
+        return "no video there: check address, password and that the camera is on"
+    if not Path(source).exists():
+        return "it is not there: plug it in, or pass it to the container"
+    if not os.access(source, os.R_OK):
+        return f"user {os.getuid()} may not read it"
+    if backend == cv2.CAP_V4L2:
+        return "it is in use, or gives no video"
+    return "it is not a video that can be decoded"
 
 
 def _retrieve(capture: cv2.VideoCapture) -> Image:

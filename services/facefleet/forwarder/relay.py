@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from facefleet.messaging.inflight import InFlight, Key
 from facefleet.messaging.link import Delivery, Outcome
@@ -20,7 +20,6 @@ Send = Callable[[Delivery, Callable[[Outcome], None]], None]
 _log = logs.get("relay")
 _taken = Counter("facefleet_messages_taken_total", "Messages taken from the edge broker")
 _forwarded = Counter("facefleet_messages_forwarded_total", "Messages that the cloud broker took")
-_held = Gauge("facefleet_messages_held", "Messages taken and not yet forwarded")
 
 
 class Relay:
@@ -32,7 +31,6 @@ class Relay:
         self._in_flight = InFlight()
         self._lock = threading.Lock()
         self._waiting: deque[tuple[float, Key, Delivery]] = deque()
-        _held.set_function(lambda: len(self._in_flight))
 
     def take(self, delivery: Delivery) -> None:
         """Start to carry a message; one that is being carried already is not sent twice."""

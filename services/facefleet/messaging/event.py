@@ -17,6 +17,7 @@ PNG = "image/png"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BOX = re.compile(r"(-?[0-9]{1,6}),(-?[0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,10 +45,10 @@ class Box:
         Raises:
             MalformedEventError: when it is not four whole numbers of at least one pixel each way.
         """
-        try:
-            x, y, width, height = (int(part) for part in text.split(","))
-        except ValueError:
-            raise MalformedEventError(f"box {text!r} is not x,y,width,height") from None
+        numbers = _BOX.fullmatch(text)
+        if not numbers:
+            raise MalformedEventError(f"box {text!r} is not x,y,width,height")
+        x, y, width, height = (int(number) for number in numbers.groups())
         if width < 1 or height < 1:
             raise MalformedEventError(f"box {text!r} is empty")
         return cls(x, y, width, height)

@@ -40,7 +40,7 @@ class Outcome(enum.Enum):
     """Nobody had subscribed: it went nowhere."""
     REFUSED = "refused"
     UNSENT = "unsent"
-    """QoS 0 while offline."""
+    """QoS 0 while offline, or cut off on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,8 @@ class Delivery:
     content_type: str | None
     properties: tuple[tuple[str, str], ...]
     redelivered: bool
-    _acknowledge: Callable[[], None] = field(repr=False)
-
-    def acknowledge(self) -> None:
-        """Tell the broker that it may forget the message. Safe from any thread."""
-        self._acknowledge()
+    acknowledge: Callable[[], None] = field(repr=False)
+    """Tells the broker that it may forget the message. Safe from any thread."""
 
 
 class Link:
@@ -93,8 +90,8 @@ class Link:
         self._receive_maximum = receive_maximum
         self._session_expiry_s = session_expiry_s
         self._connection = 0
-        """Counts connects, so that no acknowledgement crosses from one connection to the next."""
-        self._asked: dict[int, Callable[[Outcome], None]] = {}
+        """Counts connects and disconnects, so that no acknowledgement crosses from one connection to the next."""
+        self._asked: dict[int, tuple[Qos, Callable[[Outcome], None]]] = {}
         self._answered: dict[int, Outcome] = {}
 
         self._client = paho.Client(
@@ -148,17 +145,17 @@ class Link:
             with_properties.ContentType = content_type
         if properties:
             with_properties.UserProperty = list(properties)
-        info = self._client.publish(
-            topic, payload, self._qos if qos is None else qos, retain, properties=with_properties
-        )
-        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN and (self._qos if qos is None else qos) == 0:
+        qos = self._qos if qos is None else qos
+        info = self._client.publish(topic, payload, qos, retain, properties=with_properties)
+        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN and qos == 0:
             self._answered[info.mid] = Outcome.UNSENT
-        self._asked[info.mid] = done or (lambda _outcome: None)
+        self._asked[info.mid] = qos, done or (lambda _outcome: None)
         self._settle(info.mid)
 
     def _settle(self, mid: int) -> None:
         """Bring question and answer together, whichever came first; `pop` lets only one thread win."""
-        if mid in self._answered and (done := self._asked.pop(mid, None)):
+        if mid in self._answered and (asked := self._asked.pop(mid, None)):
+            _, done = asked
             done(self._answered.pop(mid))
 
     def _published(
@@ -190,7 +187,7 @@ class Link:
                 content_type=getattr(message.properties, "ContentType", None),
                 properties=tuple(getattr(message.properties, "UserProperty", ())),
                 redelivered=message.dup,
-                _acknowledge=acknowledge,
+                acknowledge=acknowledge,
             )
         )
 
@@ -225,6 +222,11 @@ class Link:
     def _disconnected(
         self, _client: object, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
+        self._connection += 1  # paho would send an acknowledgement ahead of the next CONNECT
+        for mid, (qos, _) in list(self._asked.items()):
+            if qos == 0:  # paho forgets it; with 1 and 2 it sends it again
+                self._answered[mid] = Outcome.UNSENT
+                self._settle(mid)
         if reason.is_failure:
             _log.warning("connection lost, trying again", broker=str(self._url), reason=str(reason))
         self._on_state(False, f"{self._url} disconnected: {reason}")  # noqa: FBT003

