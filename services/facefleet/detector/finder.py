@@ -16,6 +16,8 @@ from facefleet.runtime.service import ServiceError
 
 LONGER_SIDE_PX = 640
 """YuNet sees no frame larger than this: faces of 40 px in 1080p are still found."""
+SHORTER_SIDE_PX = 32
+"""YuNet's coarsest cell: on less it answers nonsense."""
 _NMS_THRESHOLD = 0.3
 _TOP_K = 500
 _HAAR_SCALE = 1.3
@@ -84,6 +86,8 @@ class YuNetFinder:
         height, width = image.shape[:2]
         scale = min(1.0, LONGER_SIDE_PX / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if min(size) < SHORTER_SIDE_PX:
+            return []
         small = image if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         if size != self._input:
             self._net.setInputSize(size)

@@ -39,20 +39,23 @@ class Status:
 class Reporter:
     """Says the status every few seconds and when it changes. One at a time, so that none queue up offline."""
 
-    def __init__(self, current: Callable[[], Status], say: Say) -> None:
+    def __init__(
+        self, current: Callable[[], Status], say: Say, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`say` publishes a payload, and calls back once the broker has it."""
         self._current = current
         self._say = say
+        self._clock = clock
         self._said: Status | None = None
         self._said_at = -EVERY_S
         self._underway = False
         self._fps = 0.0
-        self._measured_at = time.monotonic()
+        self._measured_at = clock()
         self._measured_frames = 0
 
     def report_due(self) -> None:
         """Say the status if it is time to."""
-        now = time.monotonic()
+        now = self._clock()
         self._measure(now)
         status = self._current()
         if not self._underway and self._due(status, now):

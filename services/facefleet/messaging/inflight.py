@@ -2,11 +2,14 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
 from facefleet.messaging.link import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Key = tuple[str, str]
 

@@ -24,7 +24,7 @@ from facefleet.runtime.settings import Qos
 DEFAULT_PORT = 1883
 KEEPALIVE_S = 30
 RETRY_FIRST_S = 1
-RETRY_MOST_S = 30
+RETRY_MOST_S = 10
 SESSION_FOR_EVER_S = 0xFFFFFFFF
 _FIRST_FAILURE = 0x80
 _NO_MATCHING_SUBSCRIBERS = 0x10
@@ -90,7 +90,7 @@ class Link:
         self._receive_maximum = receive_maximum
         self._session_expiry_s = session_expiry_s
         self._connection = 0
-        """Counts connects and disconnects, so that no acknowledgement crosses from one connection to the next."""
+        """Counts connects and disconnects: no acknowledgement may cross from one connection to the next."""
         self._asked: dict[int, tuple[Qos, Callable[[Outcome], None]]] = {}
         self._answered: dict[int, Outcome] = {}
 
@@ -139,7 +139,7 @@ class Link:
         properties: Sequence[tuple[str, str]] = (),
         done: Callable[[Outcome], None] | None = None,
     ) -> None:
-        """Publish; while offline it waits in memory. `done` hears what became of it, on the network thread."""
+        """Publish; while offline it waits in memory. The network thread tells `done` what became of it."""
         with_properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if content_type:
             with_properties.ContentType = content_type

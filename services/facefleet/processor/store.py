@@ -9,7 +9,7 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from facefleet.processor.verdict import Parcel
 from facefleet.storage.s3 import S3Settings, client
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PROBE_KEY = "probes/processor"
 _ALREADY_THERE = 412
 _NEVER = {"EntityTooLarge", "KeyTooLongError", "MetadataTooLarge"}
+_KEY_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _REMEDIES = {
     "NoSuchBucket": "create the bucket or correct its name",
     "AccessDenied": "let the processor's role put objects under this bucket's prefixes",
@@ -54,12 +55,15 @@ class Bucket:
     ) -> None:
         self._name = settings.bucket
         self._where = settings.where
-        s3 = client(settings, puts_at_once)
-        self._put_object: Callable[..., object] = (
-            s3.put_object
-            if encryption == "bucket"
-            else partial(s3.put_object, ServerSideEncryption=encryption)
-        )
+
+        def connect() -> "Callable[..., object]":
+            put_object = client(settings, puts_at_once).put_object
+            return (
+                put_object if encryption == "bucket" else partial(put_object, ServerSideEncryption=encryption)
+            )
+
+        self._connect = connect
+        self._put_object = connect()
 
     def put(self, parcel: Parcel) -> Put:
         """Put one object unless its key exists.
@@ -85,8 +89,15 @@ class Bucket:
                 return Put.ALREADY_THERE
             if code in _NEVER:
                 raise NeverError(code) from error
+            if code in _KEY_REFUSED:
+                self._put_object = self._connect()  # the credentials file may be corrected by now
             remedy = _REMEDIES.get(code, "it is tried again")
             raise MayPassError(f"bucket {self._where} said {status} {code}: {remedy}") from error
+        except NoCredentialsError as error:
+            self._put_object = self._connect()
+            raise MayPassError(
+                f"bucket {self._where}: no key found: provide the credentials file or the instance role"
+            ) from error
         except BotoCoreError as error:
             raise MayPassError(f"bucket {self._where} unreachable: {error}") from error
         return Put.STORED

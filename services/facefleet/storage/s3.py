@@ -33,7 +33,7 @@ class S3Settings(ServiceSettings):
 
 def client(settings: S3Settings, connections: int = 10) -> "S3Client":
     """Return an S3 client that leaves retrying to whoever knows what is at stake."""
-    return boto3.client(
+    return boto3.Session().client(  # a session of its own reads the credentials anew
         "s3",
         endpoint_url=str(settings.s3_endpoint) if settings.s3_endpoint else None,
         region_name=settings.s3_region,

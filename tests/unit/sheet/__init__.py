@@ -1,0 +1,1 @@
+"""The sheet's parts, on real pictures."""

@@ -1,0 +1,41 @@
+"""Real faces and the real model, which `make unit` gets."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from facefleet.detector.crop import crop
+from facefleet.detector.finder import YuNetFinder
+
+DEMO = Path(__file__).resolve().parents[3] / ".demo"
+
+
+def present(file: Path) -> Path:
+    if not file.is_file():
+        pytest.skip(f"{file} is missing: make unit gets it")
+    return file
+
+
+@pytest.fixture(scope="session")
+def yunet() -> YuNetFinder:
+    model = present(DEMO / "model" / "face_detection_yunet_2023mar.onnx")
+    return YuNetFinder(model, score_threshold=0.75, min_face_px=20)
+
+
+@pytest.fixture(scope="session")
+def crops(yunet: YuNetFinder) -> list[bytes]:
+    """PNG crops as the detector makes them: a woman, a man, and five people of a group."""
+    found = []
+    for name, frames in (
+        ("WolfgangLanger_Pexels.mp4", range(0, 472, 60)),
+        ("noface_face.mov", range(100, 165, 20)),
+    ):
+        capture = cv2.VideoCapture(str(present(DEMO / "clips" / name)))
+        for number in range(max(frames) + 1):
+            capture.grab()
+            if number in frames:
+                image = np.asarray(capture.retrieve()[1], np.uint8)
+                found += [crop(image, face.box, 0.25) for face in yunet.find(image)]
+    group = np.asarray(cv2.imread(str(present(DEMO / "clips" / "multi_face.jpg"))), np.uint8)
+    return found + [crop(group, face.box, 0.25) for face in yunet.find(group)]
