@@ -71,7 +71,7 @@ def dead_letter(delivery: Delivery, reason: str) -> Parcel:
         body=delivery.payload,
         content_type="application/octet-stream",
         metadata={
-            name: _printable(value, METADATA_MOST_CHARS)
+            name: _printable(value, METADATA_MOST_CHARS, "/")
             for name, value in {"reason": reason, "topic": delivery.topic, **given}.items()
         },
         rejected=reason,
@@ -96,7 +96,7 @@ def _extension(event: FaceEvent, image_max_bytes: int) -> str:
     return extension
 
 
-def _printable(text: str, most: int) -> str:
+def _printable(text: str, most: int, also_safe: str = "") -> str:
     """Headers and keys take plain ASCII only; the rest is percent-encoded, and a lone dot is no name."""
-    quoted = urllib.parse.quote(text[:most], safe=" !#$&'()*+,-:;<=>?@[]^_{|}~.")[:most]
+    quoted = urllib.parse.quote(text[:most], safe=" !#$&'()*+,-:;<=>?@[]^_{|}~." + also_safe)[:most]
     return quoted if quoted.strip(". ") else "unnamed"

@@ -1,0 +1,1 @@
+"""What is held until the other side has it."""

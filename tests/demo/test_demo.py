@@ -1,0 +1,301 @@
+"""What issue after issue must keep true of the demo, in the order in which an operator would meet it."""
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from facefleet.detector.finder import YuNetFinder
+from facefleet.messaging import topics
+from facefleet.messaging.event import Box, FaceEvent, new_id, source_of
+from facefleet.messaging.link import Link, Outcome
+from facefleet.sheet.account import count_faces
+from facefleet.sheet.bucket import Bucket
+from facefleet.sheet.cameras import Cameras
+from mypy_boto3_s3 import S3Client
+from pydantic import AnyUrl
+
+from tests.demo import machine
+
+BUCKET = "facefleet"
+EDGE_BROKER = AnyUrl("mqtt://127.0.0.1:21883")
+CLOUD_BROKER = AnyUrl("mqtt://127.0.0.1:21884")
+DETECTORS = ("detector-lobby", "detector-garden")
+MIB = 1024 * 1024
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("demo")]
+
+
+def await_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {timeout_s:.0f} s still not: {what}")
+        time.sleep(0.5)
+
+
+def keys(s3: S3Client, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def captured() -> int:
+    """Return how many faces the cameras say that they captured."""
+    cameras = Cameras(EDGE_BROKER)
+    try:
+        reports = cameras.reports()
+    finally:
+        cameras.close()
+    assert len(reports) == len(DETECTORS)
+    counts = [report.captured for report in reports.values()]
+    assert None not in counts, reports
+    return sum(count or 0 for count in counts)
+
+
+@pytest.fixture
+def cameras_off() -> Iterator[None]:
+    """Stop the cameras, so that the account stands still."""
+    machine.compose("edge", "stop", *DETECTORS)
+    yield
+    machine.compose("edge", "start", *DETECTORS)
+
+
+def test_it_ends_by_showing_what_happened(demo: str) -> None:
+    said = demo[demo.rindex("Waiting for faces") :]
+    total = re.search(r"^\s+all\s+(\d+)\s+(\d+)\s+0$", said, re.MULTILINE)
+    assert total, said
+    assert int(total[2]) >= 12
+    assert f"s3://{BUCKET}/faces/" in said
+    assert "docker compose logs" in said
+    assert "--list" in said
+    assert str(machine.REPO / ".demo/faces.png") in said
+
+
+def test_a_face_of_the_contact_sheet_is_found_again() -> None:
+    sheet = cv2.imread(str(machine.REPO / ".demo/faces.png"))
+    assert sheet is not None
+    model = machine.REPO / ".demo/model/face_detection_yunet_2023mar.onnx"
+    if not model.exists():
+        machine.run("make", str(model.relative_to(machine.REPO)))
+    tiles = [
+        sheet[y : y + 400, x : x + 400]
+        for y in range(0, sheet.shape[0], 200)
+        for x in range(0, sheet.shape[1], 200)
+    ]
+    finder = YuNetFinder(model, score_threshold=0.75, min_face_px=40)
+    assert any(finder.find(np.ascontiguousarray(tile)) for tile in tiles)
+
+
+def test_the_log_of_the_logger_names_each_face() -> None:
+    lines = [
+        line
+        for line in machine.compose("edge", "logs", "--no-color", "logger").splitlines()
+        if "event=face" in line
+    ]
+    assert lines
+    for name in ("device=demo", "camera=", "time=2", "score=0.", "box=", "size="):
+        assert all(name in line for line in lines), name
+
+
+def test_a_second_run_changes_nothing() -> None:
+    before = machine.container_ids()
+    assert machine.changed_count(machine.play("site.yml")) == 0
+    assert machine.container_ids() == before
+
+
+def test_check_mode_reports_no_change() -> None:
+    before = machine.container_ids()
+    output = machine.play("site.yml", "--check", "--diff")
+    assert machine.changed_count(output) == 0
+    assert "\n+++ " not in output
+    assert machine.container_ids() == before
+
+
+def test_one_changed_template_restarts_one_container(tmp_path: Path) -> None:
+    templates = tmp_path / "compose"
+    shutil.copytree(machine.REPO / "compose", templates)
+    with (templates / "edge/mosquitto.conf.j2").open("a") as file:
+        file.write("# changed\n")
+    before = machine.container_ids()
+    machine.play("site.yml", "-e", f"stack_templates={templates}")
+    after = machine.container_ids()
+    assert {name for name in before if before[name] != after[name]} == {"facefleet-edge-broker-1"}
+    machine.play("site.yml")
+    again = machine.container_ids()
+    assert {name for name in after if after[name] != again[name]} == {"facefleet-edge-broker-1"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ({"edge_camera": []}, "edge_camera, which no role knows"),
+        ({"edge_mqtt_qos": 3}, "edge_mqtt_qos must be one of: 0, 1, 2"),
+        ({"edge_cameras": [{"name": "lobby", "source": "/dev/video0", "lop": True}]}, "edge_cameras.lop"),
+        ({"edge_cameras": [{"name": "Lobby!", "source": "/dev/video0"}]}, "small letters, digits and dashes"),
+        ({"edge_cameras": [{"name": "lobby", "source": "/dev/video77"}]}, "/dev/video77 is not there"),
+    ],
+    ids=["unknown", "impossible", "unknown in a camera", "bad name", "missing camera"],
+)
+def test_a_bad_inventory_is_refused_and_nothing_changes(setting: dict[str, object], complaint: str) -> None:
+    before = machine.container_ids()
+    output = machine.play("site.yml", "-e", json.dumps(setting), check=False)
+    assert complaint in re.sub(r"\s+", " ", output)
+    assert machine.changed_count(output) == 0
+    assert machine.container_ids() == before
+
+
+def test_every_container_is_confined_and_healthy() -> None:
+    found = machine.containers()
+    assert len(found) == 8
+    for container in found:
+        name, host = container["Name"], container["HostConfig"]
+        assert container["Config"]["User"] == "10001:10001", name
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["Memory"], name
+        assert host["PidsLimit"], name
+        assert host["LogConfig"]["Config"]["max-size"], name
+        assert container["State"]["Health"]["Status"] == "healthy", name
+        for bindings in (host["PortBindings"] or {}).values():
+            assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}, name
+
+
+def test_images_and_memory_stay_small() -> None:
+    for container in machine.containers():
+        size = int(machine.docker("image", "inspect", "--format", "{{.Size}}", container["Image"])) / MIB
+        limit = 500 if "detector" in container["Name"] else 250
+        assert size < limit, container["Name"]
+    used = 0.0
+    for line in machine.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines():
+        name, usage, *_ = line.split()
+        if "facefleet-edge" in name and "garden" not in name:
+            number, unit = re.fullmatch(r"([\d.]+)(\w+)", usage).groups()  # type: ignore[union-attr]
+            used += float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
+    assert 0 < used < 350, f"the edge stack with one camera uses {used:.0f} MiB"
+
+
+@pytest.mark.usefixtures("cameras_off")
+def test_captured_is_stored_and_every_object_is_what_its_metadata_says(s3: S3Client) -> None:
+    want = captured()
+    await_until(lambda: len(keys(s3, "faces/")) >= want, 30, f"{want} faces stored")
+    stored = keys(s3, "faces/")
+    assert len(stored) == want
+    assert sum(count_faces(Bucket(BUCKET, "http://127.0.0.1:28333").faces()).values()) == want
+    for key in stored:
+        face = s3.get_object(Bucket=BUCKET, Key=key)
+        body, about = face["Body"].read(), face["Metadata"]
+        image = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None, key
+        assert body.startswith(b"\x89PNG"), key
+        assert about["sha256"] == hashlib.sha256(body).hexdigest(), key
+        assert about["source"] == source_of("demo", about["camera"]), key
+        assert key.startswith(f"faces/demo/{about['camera']}/{about['time'][:10].replace('-', '/')}/"), key
+        assert key.endswith(f"-{about['id']}.png"), key
+        assert face["ContentType"] == "image/png"
+        assert face["ServerSideEncryption"] == "AES256"
+
+
+def publish(event: FaceEvent, properties: list[tuple[str, str]] | None = None) -> None:
+    """Publish to the cloud broker past the edge, as a broken or hostile device would."""
+    outcomes: list[Outcome] = []
+    link = Link(CLOUD_BROKER, "demo-test")
+    link.start()
+    link.publish(
+        topics.faces("face_detection", event.device, event.camera),
+        event.image,
+        content_type=event.content_type,
+        properties=properties or event.attributes(),
+        done=outcomes.append,
+    )
+    await_until(lambda: bool(outcomes), 30, "an answer of the cloud broker")
+    link.stop()
+    assert outcomes == [Outcome.ACCEPTED]
+
+
+def event_of(image: bytes) -> FaceEvent:
+    return FaceEvent("demo", "lobby", new_id(), datetime.now(UTC), 1, 1, 0.9, Box(1, 2, 30, 40), image)
+
+
+@pytest.mark.usefixtures("cameras_off")
+def test_what_can_never_be_stored_is_a_dead_letter_and_blocks_nobody(s3: S3Client) -> None:
+    png = cv2.imencode(".png", np.zeros((40, 30, 3), np.uint8))[1].tobytes()
+    broken = png[:40] + b"\x00\x00" + png[42:]
+    forged = event_of(png)
+    named = [
+        (key, "/devices/other/cameras/lobby" if key == "source" else value)
+        for key, value in forged.attributes()
+    ]
+    before = len(keys(s3, "faces/"))
+    publish(event_of(broken))
+    publish(event_of(png + bytes(20 * MIB)))
+    publish(forged, named)
+    publish(event_of(png))
+    await_until(lambda: len(keys(s3, "faces/")) == before + 1, 30, "the good one stored behind the bad ones")
+    await_until(lambda: len(keys(s3, "dead-letter/")) == 3, 30, "three dead letters")
+    reasons = [
+        s3.head_object(Bucket=BUCKET, Key=key)["Metadata"]["reason"] for key in keys(s3, "dead-letter/")
+    ]
+    for told in (
+        "no sound PNG",
+        "bytes are more than image_max_bytes",
+        "source is '/devices/other/cameras/lobby'",
+    ):
+        assert any(told in reason for reason in reasons), reasons
+    for key in keys(s3, "faces/"):
+        if key.endswith("png") and s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"] == len(png):
+            return
+    pytest.fail("the good one is not there")
+
+
+def test_nothing_is_lost_or_doubled_while_the_s3_server_is_away_for_a_minute(s3: S3Client) -> None:
+    extra = len(keys(s3, "faces/")) - captured_and_stored(s3)
+    machine.compose("cloud", "stop", "s3")
+    time.sleep(60)  # the outage itself
+    machine.compose("cloud", "start", "s3")
+    await_until(lambda: s3_answers(s3), 60, "the S3 server back")
+    machine.compose("edge", "stop", *DETECTORS)
+    want = captured() + extra
+    await_until(lambda: len(keys(s3, "faces/")) >= want, 60, f"{want} faces stored")
+    stored = keys(s3, "faces/")
+    assert len(stored) == want
+    digests = [s3.head_object(Bucket=BUCKET, Key=key)["Metadata"]["id"] for key in stored]
+    assert len(set(digests)) == len(digests)
+    machine.compose("edge", "start", *DETECTORS)
+
+
+def captured_and_stored(s3: S3Client) -> int:
+    """Return what the cameras captured, at a moment when no face is on its way."""
+    machine.compose("edge", "stop", *DETECTORS)
+    count = captured()
+    await_until(lambda: len(keys(s3, "faces/")) >= count, 30, f"{count} faces stored")
+    machine.compose("edge", "start", *DETECTORS)
+    return count
+
+
+def s3_answers(s3: S3Client) -> bool:
+    try:
+        s3.list_objects_v2(Bucket=BUCKET, MaxKeys=1)
+    except Exception:  # noqa: BLE001 - whatever it says while it starts, it is not ready
+        return False
+    return True
+
+
+def test_down_leaves_nothing() -> None:
+    machine.run("make", "demo-down")
+    assert not machine.STACKS.exists()
+    assert not Path("/var/lib/facefleet").exists()
+    assert not Path("/var/cache/facefleet").exists()
+    assert not (machine.REPO / ".demo").exists()
+    if machine.has_docker():
+        assert machine.containers() == []
+        assert machine.listed(["volume", "ls", "--format", "{{.Name}}"]) == []
+        assert machine.listed(["network", "ls", "--format", "{{.Name}}"]) == []
+        assert machine.listed(["image", "ls", "--format", "{{.Repository}}"]) == []

@@ -1,0 +1,1 @@
+"""Services against a real broker and a real S3 server."""

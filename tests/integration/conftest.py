@@ -1,0 +1,194 @@
+"""One broker and one S3 server for all tests that leave them alone; others make their own."""
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker import DockerClient
+from docker.errors import DockerException
+from facefleet.messaging import topics
+from facefleet.messaging.event import FaceEvent
+from facefleet.messaging.link import Link, Outcome
+from pydantic import AnyUrl
+
+from tests.integration.containers import BUCKETS, Broker, S3Server, succeeds
+from tests.integration.proxy import Proxy
+from tests.integration.services import Service
+from tests.integration.waiting import await_until
+
+MakeBroker = Callable[[], Broker]
+MakeProxy = Callable[[int], Proxy]
+MakeLink = Callable[..., Link]
+MakeService = Callable[[str, dict[str, str]], Service]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerClient]:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no container engine: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def images(engine: DockerClient) -> dict[str, str]:
+    """The project's images by name: as FACEFLEET_TEST_IMAGES says, or the newest of this machine."""
+    if given := os.environ.get("FACEFLEET_TEST_IMAGES"):
+        references: dict[str, str] = json.loads(given)
+        return references
+    found = {}
+    for name in ("broker", "s3"):
+        newest = max(
+            engine.images.list(f"facefleet/{name}"), key=lambda image: image.attrs["Created"], default=None
+        )
+        if newest is None or newest.id is None:
+            pytest.skip(f"no image facefleet/{name}: ansible-playbook -i inventory/demo playbooks/images.yml")
+        found[name] = newest.id
+    return found
+
+
+@pytest.fixture(scope="session")
+def broker(
+    engine: DockerClient, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Broker]:
+    """A broker that no test stops."""
+    shared = Broker(engine, images["broker"], tmp_path_factory.mktemp("broker"))
+    try:
+        shared.start()
+        yield shared
+    finally:
+        shared.remove()
+
+
+@pytest.fixture
+def make_broker(engine: DockerClient, images: dict[str, str], tmp_path: Path) -> Iterator[MakeBroker]:
+    """Brokers of the test's own, not started."""
+    made: list[Broker] = []
+    numbers = itertools.count()
+
+    def make() -> Broker:
+        made.append(Broker(engine, images["broker"], tmp_path / f"broker-{next(numbers)}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.remove()
+
+
+def started_s3(server: S3Server) -> Iterator[S3Server]:
+    try:
+        server.start()
+        admin = server.client("admin")
+        succeeds(admin.list_buckets, 60)
+        succeeds(lambda: admin.create_bucket(Bucket=BUCKETS[0]), 60)
+        admin.put_bucket_encryption(
+            Bucket=BUCKETS[0],
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
+        admin.close()
+        server.await_put(BUCKETS[0], 60)
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def s3(
+    engine: DockerClient, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[S3Server]:
+    """An S3 server that no test stops."""
+    yield from started_s3(S3Server(engine, images["s3"], tmp_path_factory.mktemp("s3")))
+
+
+@pytest.fixture
+def own_s3(engine: DockerClient, images: dict[str, str], tmp_path: Path) -> Iterator[S3Server]:
+    """An S3 server of the test's own."""
+    yield from started_s3(S3Server(engine, images["s3"], tmp_path / "s3"))
+
+
+@pytest.fixture
+def make_proxy() -> Iterator[MakeProxy]:
+    with contextlib.ExitStack() as stack:
+        yield lambda port: stack.enter_context(Proxy(port))
+
+
+@pytest.fixture
+def make_service(tmp_path: Path) -> Iterator[MakeService]:
+    """Start a service with settings; at the end it must still run or have been stopped by the test."""
+    made: list[Service] = []
+
+    def make(name: str, settings: dict[str, str]) -> Service:
+        service = Service(name, tmp_path / f"service-{len(made)}", settings)
+        made.append(service)
+        service.start()
+        return service
+
+    yield make
+    for service in made:
+        if service.running:
+            service.kill()
+
+
+@pytest.fixture
+def make_link() -> Iterator[MakeLink]:
+    """Start a link to a broker's port."""
+    made: list[Link] = []
+
+    def make(port: int, client_id: str | None = None, **options: Any) -> Link:
+        link = Link(
+            AnyUrl(f"mqtt://127.0.0.1:{port}"), client_id or f"test-{secrets.token_hex(6)}", **options
+        )
+        made.append(link)
+        link.start()
+        return link
+
+    yield make
+    for link in made:
+        link.stop()
+
+
+@pytest.fixture
+def device() -> str:
+    """A device that no other test has, so that they can share broker and bucket."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+class Camera:
+    """Publishes events as a detector does, and knows what became of each."""
+
+    def __init__(self, link: Link, prefix: str) -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def publish(self, *events: FaceEvent, **changes: Any) -> list[Outcome]:
+        """Publish events with other properties, content types or payloads; return what became of them."""
+        outcomes: list[Outcome] = []
+        for event in events:
+            parts: dict[str, Any] = {
+                "topic": topics.faces(self._prefix, event.device, event.camera),
+                "payload": event.image,
+                "content_type": event.content_type,
+                "properties": event.attributes(),
+                "done": outcomes.append,
+            }
+            self._link.publish(**parts | changes)
+        await_until(lambda: len(outcomes) == len(events), 30, "the broker has it")
+        return outcomes
+
+
+@pytest.fixture
+def make_camera(make_link: MakeLink, device: str) -> Callable[[int], Camera]:
+    """A camera at a broker's port, whose topics start with the device's name."""
+    return lambda port: Camera(make_link(port), device)

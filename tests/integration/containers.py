@@ -1,0 +1,201 @@
+"""The broker and the S3 server, each in a container of its own image, on a free port of the loopback."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from docker import DockerClient
+from docker.models.containers import Container
+from mypy_boto3_s3 import S3Client
+
+from tests.integration.waiting import await_until, free_port
+
+BUCKETS = ("faces", "late", "versions")
+"""What the processor's key may put into; the first is made at the start."""
+
+MOSQUITTO_CONF = """\
+listener 1883
+allow_anonymous true
+acl_file /etc/mosquitto/acl
+persistence true
+persistence_location /var/lib/facefleet/
+autosave_interval 30
+persistent_client_expiration 30d
+max_queued_messages 0
+max_queued_bytes 268435456
+max_inflight_messages 100
+max_packet_size 33554432
+set_tcp_nodelay true
+log_dest stdout
+"""
+ACL = """\
+topic readwrite #
+topic deny forbidden/#
+topic read $SYS/#
+"""
+
+
+class Server:
+    """One container; stopping, killing and pausing it keep its port and its data."""
+
+    KIND = ""
+    PORT = 0
+    MEMORY = ""
+
+    def __init__(self, engine: DockerClient, image: str, files: dict[str, Path]) -> None:
+        self.port = free_port()
+        self.name = f"facefleet-test-{self.KIND}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._container: Container = engine.containers.create(
+            image,
+            name=self.name,
+            ports={f"{self.PORT}/tcp": ("127.0.0.1", self.port)},
+            volumes=["/var/lib/facefleet"] + [f"{source}:{target}:ro" for target, source in files.items()],
+            read_only=True,
+            tmpfs={"/tmp": "size=16m,mode=1777"},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            mem_limit=self.MEMORY,
+            init=True,
+        )
+
+    def start(self) -> None:
+        self._container.start()
+
+    def stop(self) -> None:
+        """End it cleanly."""
+        self._container.stop(timeout=10)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._container.kill()
+
+    def pause(self) -> None:
+        self._container.pause()
+
+    def unpause(self) -> None:
+        self._container.unpause()
+
+    def log(self) -> str:
+        return self._container.logs().decode(errors="replace")
+
+    def remove(self) -> None:
+        self._container.remove(force=True, v=True)
+
+
+class Broker(Server):
+    """A Mosquitto that takes everything except what is below `forbidden/`."""
+
+    KIND = "broker"
+    PORT = 1883
+    MEMORY = "256m"
+
+    def __init__(self, engine: DockerClient, image: str, folder: Path) -> None:
+        files = {"/etc/mosquitto/mosquitto.conf": MOSQUITTO_CONF, "/etc/mosquitto/acl": ACL}
+        super().__init__(engine, image, written(folder, files))
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        super().start()
+        await_until(self._answers, 20, f"{self.name} answers")
+
+    def _answers(self) -> bool:
+        """An MQTT 5 CONNECT is answered with a CONNACK; docker's own proxy takes connections earlier."""
+        connect = bytes.fromhex("100d00044d5154540502000a000000")
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(connect)
+                return connection.recv(1) == b"\x20"
+        except OSError:
+            return False
+
+
+class S3Server(Server):
+    """A SeaweedFS with the identities of the cloud stack, and a first bucket."""
+
+    KIND = "s3"
+    PORT = 8333
+    MEMORY = "1g"
+
+    def __init__(self, engine: DockerClient, image: str, folder: Path) -> None:
+        self._folder = folder
+        self._keys = {name: secrets.token_hex(32) for name in ("admin", "processor", "operator")}
+        actions = {
+            "admin": ["Admin"],
+            "processor": [f"Write:{bucket}" for bucket in BUCKETS],
+            "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
+        }
+        identities = [
+            {"name": name, "actions": actions[name], "credentials": [{"accessKey": name, "secretKey": key}]}
+            for name, key in self._keys.items()
+        ]
+        files = {
+            "/run/secrets/s3.json": json.dumps({"identities": identities}),
+            "/etc/seaweedfs/security.toml": f'[s3.sse]\nkek = "{secrets.token_hex(32)}"\n',
+        }
+        super().__init__(engine, image, written(folder, files))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def credentials(self, identity: str) -> Path:
+        """Return the credentials file of an identity."""
+        file = self._folder / f"{identity}.ini"
+        file.write_text(
+            f"[default]\naws_access_key_id = {identity}\naws_secret_access_key = {self._keys[identity]}\n"
+        )
+        return file
+
+    def client(self, identity: str) -> S3Client:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=identity,
+            aws_secret_access_key=self._keys[identity],
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
+        )
+
+    def await_put(self, bucket: str, timeout: float) -> None:
+        """Wait for a real put: the server answers before it can store."""
+        admin = self.client("admin")
+        succeeds(lambda: admin.put_object(Bucket=bucket, Key="probes/test", Body=b"x"), timeout)
+        admin.close()
+
+
+def succeeds(call: Callable[[], object], timeout: float) -> None:
+    """Wait until a call to S3 raises nothing."""
+    failure: list[Exception] = []
+
+    def attempt() -> bool:
+        try:
+            call()
+        except (ClientError, BotoCoreError) as error:
+            failure[:] = [error]
+            return False
+        return True
+
+    try:
+        await_until(attempt, timeout)
+    except AssertionError as error:
+        raise AssertionError(f"S3: {failure[0]}") from error
+
+
+def written(folder: Path, files: dict[str, str]) -> dict[str, Path]:
+    """Write files that any user of a container can read; return where each belongs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {}
+    for target, content in files.items():
+        places[target] = folder / Path(target).name
+        places[target].write_text(content)
+        places[target].chmod(0o444)
+    return places

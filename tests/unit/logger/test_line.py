@@ -1,0 +1,59 @@
+"""The logger's line tells what was seen, and every message is acknowledged, a face or not."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from facefleet.logger.service import fields, log_delivery
+from facefleet.messaging.event import Box
+
+from tests.conftest import MakeDelivery, MakeEvent
+
+
+@pytest.fixture
+def lines() -> Iterator[list[structlog.typing.EventDict]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def test_the_line_of_a_face_tells_who_when_where_and_how_large(
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+) -> None:
+    event = make_event(time=datetime(2026, 3, 1, 12, tzinfo=UTC), score=0.9, box=Box(1, 2, 30, 40), id="a-1")
+    acknowledged: list[bool] = []
+    log_delivery(make_delivery(event, acknowledge=lambda: acknowledged.append(True)))
+    assert lines == [
+        {
+            "event": "face",
+            "log_level": "info",
+            "device": "jetson-01",
+            "camera": "lobby",
+            "time": "2026-03-01T12:00:00.000Z",
+            "score": 0.9,
+            "box": "1,2,30,40",
+            "size": len(event.image),
+            "track": event.track,
+            "sequence": event.sequence,
+            "id": "a-1",
+        }
+    ]
+    assert acknowledged == [True]
+
+
+def test_the_score_has_three_decimals_at_most(make_event: MakeEvent) -> None:
+    assert fields(make_event(score=2 / 3))["score"] == 0.667
+
+
+def test_what_is_no_face_is_said_and_acknowledged_too(
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+) -> None:
+    acknowledged: list[bool] = []
+    event = make_event()
+    log_delivery(make_delivery(event, change={"box": "wide"}, acknowledge=lambda: acknowledged.append(True)))
+    (line,) = lines
+    assert (line["log_level"], line["event"]) == ("warning", "not a face")
+    assert line["reason"] == "box 'wide' is not x,y,width,height"
+    assert line["topic"] == "face_detection/jetson-01/lobby"
+    assert line["size"] == len(event.image)
+    assert acknowledged == [True]
