@@ -11,7 +11,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from docker import DockerClient
-from docker.models.containers import Container
 from mypy_boto3_s3 import S3Client
 
 from tests.integration.waiting import await_until, free_port
@@ -51,7 +50,7 @@ class Server:
     def __init__(self, engine: DockerClient, image: str, files: dict[str, Path]) -> None:
         self.port = free_port()
         self.name = f"facefleet-test-{self.KIND}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._container: Container = engine.containers.create(
+        self._container = engine.containers.create(
             image,
             name=self.name,
             ports={f"{self.PORT}/tcp": ("127.0.0.1", self.port)},
