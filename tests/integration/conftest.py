@@ -190,5 +190,12 @@ class Camera:
 
 @pytest.fixture
 def make_camera(make_link: MakeLink, device: str) -> Callable[[int], Camera]:
-    """A camera at a broker's port, whose topics start with the device's name."""
-    return lambda port: Camera(make_link(port), device)
+    """A connected camera at a broker's port, whose topics start with the device's name."""
+
+    def make(port: int) -> Camera:
+        states: list[bool] = []
+        link = make_link(port, on_state=lambda connected, _: states.append(connected))
+        await_until(lambda: True in states, 15, "the camera is connected")
+        return Camera(link, device)
+
+    return make

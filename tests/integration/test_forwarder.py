@@ -1,6 +1,5 @@
 """The forwarder between two real brokers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -21,10 +20,13 @@ class Site:
 
     edge: Broker
     device: str
-    camera: Camera
     make_service: MakeService
     make_link: MakeLink
     make_event: MakeEvent
+
+    def __post_init__(self) -> None:
+        """Put up the camera."""
+        self.camera = Camera(self.make_link(self.edge.port), self.device)
 
     def forwarder(self, cloud: Broker) -> Service:
         """Start a forwarder and wait until it has subscribed."""
@@ -80,10 +82,9 @@ class Processor:
 
 @pytest.fixture
 def site(
-    broker: Broker, device: str, make_camera: Callable[[int], Camera], make_service: MakeService,
-    make_link: MakeLink, make_event: MakeEvent,
-) -> Site:  # fmt: skip
-    return Site(broker, device, make_camera(broker.port), make_service, make_link, make_event)
+    broker: Broker, device: str, make_service: MakeService, make_link: MakeLink, make_event: MakeEvent
+) -> Site:
+    return Site(broker, device, make_service, make_link, make_event)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def cloud(make_broker: MakeBroker) -> Broker:
     return own
 
 
-def test_a_message_arrives_as_it_was_sent(site: Site, broker: Broker, cloud: Broker) -> None:
+def test_a_message_arrives_as_it_was_sent(site: Site, cloud: Broker) -> None:
     processor = site.processor(cloud)
     forwarder = site.forwarder(cloud)
     forwarder.await_healthy()

@@ -1,12 +1,13 @@
 """The processor between a real broker and a real S3 server."""
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from facefleet.messaging.event import FaceEvent
 from facefleet.messaging.link import Outcome
 from facefleet.processor.verdict import face_key
@@ -59,8 +60,15 @@ class Cloud:
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def await_keys(self, number: int, prefix: str = "faces", timeout: float = 30) -> list[str]:
-        await_until(lambda: len(self.keys(prefix)) >= number, timeout, f"{number} keys under {prefix}/")
-        return self.keys(prefix)
+        keys: list[str] = []
+
+        def enough() -> bool:
+            with contextlib.suppress(BotoCoreError, ClientError):  # S3 may be away
+                keys[:] = self.keys(prefix)
+            return len(keys) >= number
+
+        await_until(enough, timeout, f"{number} keys under {prefix}/")
+        return keys
 
 
 def cloud_of(broker: Broker, s3: S3Server, device: str, make_service: MakeService) -> Cloud:
@@ -173,6 +181,15 @@ def test_an_s3_server_that_hangs_loses_nothing(
     assert set(cloud.await_keys(40)) == {face_key(event, "png") for event in events}
 
 
+MakeScene = Callable[[int, int], tuple[Camera, list[FaceEvent]]]
+
+
+@pytest.fixture
+def make_scene(make_camera: MakeCamera, make_event: MakeEvent, device: str) -> MakeScene:
+    """A camera and so many events of this test's device."""
+    return lambda port, number: (make_camera(port), [make_event(device=device) for _ in range(number)])
+
+
 @dataclass(frozen=True)
 class Bad:
     """A message that can never be stored as a face."""
@@ -193,7 +210,7 @@ BAD = {
     "content type": Bad("content type ", content_type="text/html"),
     "huge box": Bad("box ", attributes=(("box", "1,1,1," + "9" * 9000),)),
     "odd spaces": Bad("id ", attributes=(("id", "  two  spaces  "),)),
-    "not ASCII": Bad("id ", attributes=(("id", "ünïcödé ☃\t"),)),
+    "not ASCII": Bad("id ", attributes=(("id", "ünïcödé ☃"),)),
     "long attributes": Bad("id ", attributes=(("id", "i" * 60_000), ("time", "%" * 5000))),
     "long level": Bad("in the topic", level="x" * 2000),
     "level of dots": Bad("in the topic", level=".."),
@@ -209,12 +226,12 @@ def test_what_can_never_be_stored_is_a_dead_letter_and_holds_up_nothing(
     camera = make_camera(cloud.broker.port)
     good: list[FaceEvent] = []
     for bad in BAD.values():
-        event = make_event(device=cloud.device)
+        event = make_event(device=cloud.device, content_type=bad.content_type)
+        if bad.image is not None:
+            event = replace(event, image=bad.image)
         camera.publish(
             event,
             topic=f"{cloud.device}/{cloud.device}/{bad.level}",
-            payload=event.image if bad.image is None else bad.image,
-            content_type=bad.content_type,
             properties=list((dict(event.attributes()) | dict(bad.attributes)).items()),
         )
         good.append(make_event(device=cloud.device))
@@ -238,7 +255,7 @@ def test_what_can_never_be_stored_is_a_dead_letter_and_holds_up_nothing(
 
 @pytest.mark.timeout(180)
 def test_an_s3_server_that_is_killed_in_mid_stream_stores_all_once(
-    broker: Broker, own_s3: S3Server, device: str, make_service: MakeService, make_scene: "MakeScene"
+    broker: Broker, own_s3: S3Server, device: str, make_service: MakeService, make_scene: MakeScene
 ) -> None:
     cloud = cloud_of(broker, own_s3, device, make_service)
     processor = cloud.processor()
@@ -260,22 +277,13 @@ def test_an_s3_server_that_is_killed_in_mid_stream_stores_all_once(
     processor.await_healthy()
 
 
-MakeScene = Callable[[int, int], tuple[Camera, list[FaceEvent]]]
-
-
-@pytest.fixture
-def make_scene(make_camera: MakeCamera, make_event: MakeEvent, device: str) -> MakeScene:
-    """A camera and so many events of this test's device."""
-    return lambda port, number: (make_camera(port), [make_event(device=device) for _ in range(number)])
-
-
 def test_a_missing_bucket_is_named_with_the_remedy_and_used_once_it_is_there(
     cloud: Cloud, make_scene: MakeScene
 ) -> None:
     processor = cloud.make_service("processor", cloud.settings(bucket="late"))
     line = await_until(lambda: processor.lines("level=warning"), 30, "it says why")[0]
     assert f"bucket late at {cloud.s3.url}" in line
-    assert "create the bucket or correct its name" in line
+    assert "see that the bucket is there" in line  # SeaweedFS says 403 of one that is not
     await_until(lambda: "bucket late at" in " ".join(processor.problems()), 10, "the health file says so")
     admin = cloud.s3.client("admin")
     admin.create_bucket(Bucket="late")
@@ -326,7 +334,7 @@ def test_the_processors_key_may_put_and_neither_read_nor_list(cloud: Cloud) -> N
         lambda: processor.put_object(Bucket="another", Key="x", Body=b"x"),
     ):
         with pytest.raises((ClientError, IndexError)) as refused:
-            call()  # type: ignore[no-untyped-call]
+            call()
         if isinstance(refused.value, ClientError):
             assert refused.value.response["Error"]["Code"] == "AccessDenied"
     processor.close()

@@ -23,7 +23,7 @@ _NEVER = {"EntityTooLarge", "KeyTooLongError", "MetadataTooLarge"}
 _KEY_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _REMEDIES = {
     "NoSuchBucket": "create the bucket or correct its name",
-    "AccessDenied": "let the processor's role put objects under this bucket's prefixes",
+    "AccessDenied": "see that the bucket is there and that the processor may put objects into it",
     "InvalidAccessKeyId": "correct the key in the credentials file",
     "SignatureDoesNotMatch": "correct the secret in the credentials file",
 }
