@@ -139,14 +139,20 @@ def test_a_cloud_broker_that_stops_and_starts_gets_all(site: Site, cloud: Broker
 
 
 def test_a_forwarder_that_is_killed_in_mid_stream_loses_nothing(site: Site, cloud: Broker) -> None:
+    """Each time it holds a whole window that the cloud broker has not answered."""
     processor = site.processor(cloud)
     forwarder = site.forwarder(cloud)
     events = site.events(200)
     for begin in range(0, 200, 50):
-        site.camera.publish(*events[begin : begin + 50])
-        await_until(lambda begin=begin: len(processor.ids()) > begin, 20)  # type: ignore[misc]
-        forwarder.kill()
+        cloud.pause()
+        try:
+            site.camera.publish(*events[begin : begin + 50])
+            await_until(lambda: forwarder.metric("facefleet_messages_held") == 20, 15, "its window is full")
+            forwarder.kill()
+        finally:
+            cloud.unpause()
         forwarder.start()
+        await_until(lambda begin=begin: len(processor.ids()) > begin, 20)  # type: ignore[misc]
     processor.await_all(events)
     assert all(delivery.payload for delivery in processor.deliveries)
 
