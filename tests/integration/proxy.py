@@ -16,6 +16,8 @@ class Proxy:
         self._flowing.set()
         self._pairs: list[socket.socket] = []
         self._lock = threading.Lock()
+        self.taken = 0
+        """Connections so far."""
         self._listener: socket.socket | None = None
         self.port = 0
         self.allow()
@@ -68,6 +70,7 @@ class Proxy:
                 near, _ = listener.accept()
             except OSError:
                 return
+            self.taken += 1
             threading.Thread(target=self._join, args=(near,), daemon=True).start()
 
     def _join(self, near: socket.socket) -> None:

@@ -152,7 +152,7 @@ def test_a_forwarder_that_is_killed_in_mid_stream_loses_nothing(site: Site, clou
         finally:
             cloud.unpause()
         forwarder.start()
-        await_until(lambda begin=begin: len(processor.ids()) > begin, 20)  # type: ignore[misc]
+        forwarder.await_healthy()
     processor.await_all(events)
     assert all(delivery.payload for delivery in processor.deliveries)
 

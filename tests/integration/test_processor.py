@@ -135,8 +135,12 @@ def test_copies_of_one_event_in_flight_together_do_not_use_up_the_window(
     await_until(lambda: processor.metric("facefleet_messages_held") == 1, 15, "it was taken")
     proxy.allow()
     cloud.await_keys(1)
-    camera.publish(make_event(device=cloud.device))
-    cloud.await_keys(2)
+    await_until(lambda: processor.metric("facefleet_messages_held") == 0, 15, "it is acknowledged")
+    proxy.refuse()
+    camera.publish(*(make_event(device=cloud.device) for _ in range(3)))
+    await_until(lambda: processor.metric("facefleet_messages_held") == 3, 15, "the whole window is there")
+    proxy.allow()
+    cloud.await_keys(4)
 
 
 def test_a_message_is_acknowledged_only_after_it_was_stored(
