@@ -26,6 +26,10 @@ else
 CAMERA_SOURCE := $(abspath $(CAMERA))
 endif
 DEMO_VARS = -e demo_camera='$(CAMERA_SOURCE)'
+# Nobody may stand before that camera just now.
+WAIT = --wait-for 1 --timeout 60 || echo 'No face yet: see what the camera does with the first command below.'
+else
+WAIT = --wait-for 12 --timeout 120
 endif
 
 help:  ## List the targets
@@ -34,9 +38,10 @@ help:  ## List the targets
 demo: .venv/.control $(if $(CAMERA),,$(CLIPS))  ## Everything on this machine: faces from real video in a real S3 server (CAMERA=...)
 	$(SAY) 'Deploying both stacks on this machine (first time: engine and images, a few minutes)'
 	$(PLAY) site.yml $(DEMO_VARS)
+	@mkdir -p .demo
 	$(PLAY) playbooks/operator.yml -e operator_key_file=$(CURDIR)/.demo/operator.ini
 	$(SAY) 'Waiting for faces'
-	@$(SHEET) --broker mqtt://127.0.0.1:$(BROKER_PORT) --out .demo/faces.png --wait-for 12 --timeout 120
+	@$(SHEET) --broker mqtt://127.0.0.1:$(BROKER_PORT) --out .demo/faces.png $(WAIT)
 	$(SAY) 'Look further'
 	@echo "  see what the cameras see:  cd /opt/facefleet/edge && $(SUDO) docker compose logs -f logger"
 	@echo "  list the stored faces:     $(SHEET) --list"

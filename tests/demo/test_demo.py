@@ -288,6 +288,15 @@ def s3_answers(s3: S3Client) -> bool:
     return True
 
 
+def test_a_camera_of_ones_own_takes_the_place_of_the_two() -> None:
+    said = machine.run("make", "demo", "CAMERA=.demo/clips/single_face.mp4", timeout_s=600).stdout
+    detectors = {name for name in machine.container_ids() if "detector" in name}
+    assert detectors == {"facefleet-edge-detector-camera-1"}
+    line = re.search(r"^\s+demo/camera\s+(\d+)\s+(\d+)\s+0$", said, re.MULTILINE)
+    assert line, said[-2000:]
+    assert int(line[2]) >= 1
+
+
 def test_down_leaves_nothing() -> None:
     machine.run("make", "demo-down")
     assert not machine.STACKS.exists()

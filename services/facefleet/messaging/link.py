@@ -228,7 +228,9 @@ class Link:
                 self._answered[mid] = Outcome.UNSENT
                 self._settle(mid)
         if reason.is_failure:
-            _log.warning("connection lost, trying again", broker=str(self._url), reason=str(reason))
+            # What paho calls unspecified is a connection that ended without a word.
+            said = "closed" if reason == "Unspecified error" else str(reason)
+            _log.warning("connection lost, trying again", broker=str(self._url), reason=said)
         self._on_state(False, f"{self._url} disconnected: {reason}")  # noqa: FBT003
 
 

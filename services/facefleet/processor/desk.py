@@ -23,6 +23,8 @@ _dead = Counter("facefleet_dead_letters_total", "Messages that can never be a fa
 _retries = Counter("facefleet_put_retries_total", "Puts that failed and were tried again")
 _seconds = Histogram("facefleet_put_seconds", "Seconds from message to object, retries included")
 
+COMPLAIN_EVERY_S = 10.0
+
 
 class StoppedError(Exception):
     """The service ends before the bucket took the object; the message will come again."""
@@ -44,6 +46,8 @@ class Desk:
         """QoS 0 knows no Receive Maximum: without room the network thread waits."""
         self._workers = ThreadPoolExecutor(settings.puts_at_once, thread_name_prefix="put")
         self._last_put = time.monotonic()
+        self._complaint = ""
+        self._complained_at = 0.0
 
     def await_bucket(self) -> None:
         """Wait until the bucket takes puts, or until told to stop."""
@@ -65,9 +69,9 @@ class Desk:
             try:
                 self._bucket.probe()
             except MayPassError as error:
-                self._health.bad("bucket", str(error))
+                self._complain(str(error))
             else:
-                self._health.good("bucket", "the last put succeeded")
+                self._praise()
 
     def close(self) -> None:
         """End the workers; what they hold is not acknowledged and comes again."""
@@ -95,14 +99,27 @@ class Desk:
             except MayPassError as error:
                 _retries.inc()
                 wait = backoff.next_s()
-                self._health.bad("bucket", str(error))
-                _log.warning("put failed, trying again", reason=str(error), seconds=round(wait, 1))
+                self._complain(str(error))
                 if self._stop.wait(wait):
                     raise StoppedError from error
             else:
                 self._last_put = time.monotonic()
-                self._health.good("bucket", "the last put succeeded")
+                self._praise()
                 return put
+
+    def _complain(self, reason: str) -> None:
+        """Say what is wrong with the bucket, once for all workers and again every few seconds."""
+        self._health.bad("bucket", reason)
+        now = time.monotonic()
+        if reason != self._complaint or now - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complaint, self._complained_at = reason, now
+            _log.warning("put failed, trying again", reason=reason, waiting=len(self._in_flight))
+
+    def _praise(self) -> None:
+        self._health.good("bucket", "the last put succeeded")
+        if self._complaint:
+            self._complaint = ""
+            _log.info("bucket takes puts again")
 
     def _account(self, parcel: Parcel, put: Put, seconds: float) -> None:
         if put is Put.ALREADY_THERE:

@@ -99,7 +99,9 @@ class Bucket:
                 f"bucket {self._where}: no key found: provide the credentials file or the instance role"
             ) from error
         except BotoCoreError as error:
-            raise MayPassError(f"bucket {self._where} unreachable: {error}") from error
+            # The text ends with the object's URL, another for each.
+            said = str(error).partition(" URL:")[0]
+            raise MayPassError(f"bucket {self._where} unreachable: {said}") from error
         return Put.STORED
 
     def probe(self) -> Put:
