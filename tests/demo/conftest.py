@@ -1,6 +1,7 @@
 """The demo, brought up once for all tests of this folder."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import boto3
@@ -15,6 +16,7 @@ def demo() -> Iterator[str]:
     """`make demo`, from nothing; the output. It is taken away at the end, whatever happened."""
     if machine.STACKS.exists():
         pytest.fail(f"{machine.STACKS} exists: stacks are deployed on this machine; `make demo-down` first")
+    shutil.rmtree(machine.REPO / ".demo", ignore_errors=True)
     try:
         yield machine.run("make", "demo", timeout_s=1500).stdout
     finally:
