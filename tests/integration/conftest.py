@@ -62,7 +62,7 @@ def broker(
     engine: DockerClient, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Broker]:
     """A broker that no test stops."""
-    shared = Broker(engine, images["broker"], tmp_path_factory.mktemp("broker"))
+    shared = Broker(engine, images["broker"], tmp_path_factory.mktemp("broker"), guarded=True)
     try:
         shared.start()
         yield shared

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
+import jinja2
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from docker import DockerClient
@@ -18,21 +19,10 @@ from tests.integration.waiting import await_until, free_port
 BUCKETS = ("faces", "late", "versions")
 """What the processor's key may put into; the first is made at the start."""
 
-MOSQUITTO_CONF = """\
-listener 1883
-allow_anonymous true
-acl_file /etc/mosquitto/acl
-persistence true
-persistence_location /var/lib/facefleet/
-autosave_interval 30
-persistent_client_expiration 30d
-max_queued_messages 0
-max_queued_bytes 268435456
-max_inflight_messages 100
-max_packet_size 33554432
-set_tcp_nodelay true
-log_dest stdout
-"""
+BROKER_CONF = Path(__file__).resolve().parents[2] / "compose/broker.conf.j2"
+MOSQUITTO_CONF = "listener 1883\nallow_anonymous true\n" + jinja2.Template(
+    BROKER_CONF.read_text(), keep_trailing_newline=True
+).render(stack_queue_bytes=268435456)
 ACL = """\
 topic readwrite #
 topic deny forbidden/#
@@ -88,14 +78,15 @@ class Server:
 
 
 class Broker(Server):
-    """A Mosquitto that takes everything except what is below `forbidden/`."""
+    """A Mosquitto set up as ours; one that is `guarded` refuses what is below `forbidden/`."""
 
     KIND = "broker"
     PORT = 1883
     MEMORY = "256m"
 
-    def __init__(self, engine: DockerClient, image: str, folder: Path) -> None:
-        files = {"/etc/mosquitto/mosquitto.conf": MOSQUITTO_CONF, "/etc/mosquitto/acl": ACL}
+    def __init__(self, engine: DockerClient, image: str, folder: Path, *, guarded: bool = False) -> None:
+        guard = "acl_file /etc/mosquitto/acl\n" if guarded else ""
+        files = {"/etc/mosquitto/mosquitto.conf": MOSQUITTO_CONF + guard, "/etc/mosquitto/acl": ACL}
         super().__init__(engine, image, written(folder, files))
 
     @property

@@ -118,6 +118,45 @@ def test_it_connects_again_after_its_broker_was_killed(
     inbox.await_connects(2)
 
 
+def test_what_comes_after_a_restart_waits_for_a_subscriber_that_is_not_back_yet(
+    make_broker: MakeBroker, make_link: MakeLink
+) -> None:
+    broker = make_broker()
+    broker.start()
+    got: list[bytes] = []
+
+    def take(delivery: Delivery) -> None:
+        got.append(delivery.payload)
+        delivery.acknowledge()
+
+    def subscribe() -> Link:
+        states: list[bool] = []
+        link = make_link(
+            broker.port,
+            "absent",
+            session_expiry_s=SESSION_FOR_EVER_S,
+            subscriptions=["kept/#"],
+            on_message=take,
+            on_state=lambda connected, _: states.append(connected),
+        )
+        await_until(lambda: True in states, 15, "the subscriber is connected")
+        return link
+
+    first = subscribe()
+    publisher = make_link(broker.port, "present")
+    outcomes: list[Outcome] = []
+    publisher.publish("kept/before", b"before", done=outcomes.append)
+    await_until(lambda: got == [b"before"], 15, "the subscription stands")
+    first.stop()
+    broker.stop()
+    broker.start()
+    publisher.publish("kept/after", b"after", done=outcomes.append)
+    await_until(lambda: len(outcomes) == 2, 20, "the broker took it")
+    assert outcomes == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    subscribe()
+    await_until(lambda: got == [b"before", b"after"], 15, "it waited")
+
+
 def test_what_a_subscriber_gets_is_accepted(wire: Wire) -> None:
     wire.subscribe()
     assert wire.send(b"face") is Outcome.ACCEPTED
