@@ -12,16 +12,10 @@ import pytest
 from facefleet.detector.finder import YuNetFinder
 from facefleet.detector.source import Image
 
-DEMO = Path(__file__).resolve().parents[3] / ".demo"
+from tests.unit.demo_files import DEMO, present
 
 Clip = Callable[[str], Path]
 Stream = Callable[..., contextlib.AbstractContextManager[str]]
-
-
-def present(file: Path) -> Path:
-    if not file.is_file():
-        pytest.skip(f"{file} is missing: make unit gets it")
-    return file
 
 
 @pytest.fixture(scope="session")

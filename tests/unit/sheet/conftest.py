@@ -1,20 +1,12 @@
 """Real faces and the real model, which `make unit` gets."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 from facefleet.detector.crop import crop
 from facefleet.detector.finder import YuNetFinder
 
-DEMO = Path(__file__).resolve().parents[3] / ".demo"
-
-
-def present(file: Path) -> Path:
-    if not file.is_file():
-        pytest.skip(f"{file} is missing: make unit gets it")
-    return file
+from tests.unit.demo_files import DEMO, present
 
 
 @pytest.fixture(scope="session")
