@@ -1,0 +1,348 @@
+"""A spool: what is taken is on disk before it is acknowledged, and stays there until it is released.
+
+Read from the top: open, append, next, give back or release, close.
+"""
+
+import math
+import os
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from facefleet.custody.admission import Admission, Say, WhenFull
+from facefleet.custody.ages import Ages
+from facefleet.custody.backlog import Backlog, End, Place
+from facefleet.custody.entry import Accounts, Entry, Fate, Kept, Record, Ticket
+from facefleet.custody.errors import SpoolError
+from facefleet.custody.layout import (
+    FLYING,
+    FOOTER_SIZE,
+    HEADER_SIZE,
+    KEY_MASK,
+    RECORD_SIZE,
+    RecordHeader,
+    decode_record,
+)
+from facefleet.custody.opening import open_folder, report_damage
+from facefleet.custody.recent import RecentKeys
+from facefleet.custody.room import Room, folder_can_punch
+from facefleet.custody.segment import Segment
+from facefleet.custody.space import DISK_FULL
+from facefleet.custody.writer import Newcomer, Writer
+
+__all__ = ["Spool", "WhenFull"]
+
+_SCORE = struct.Struct("f")
+
+LEAST_BYTES = 64 * 1024
+SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENTS = 8
+"""The bound has room for at least so many segments."""
+MANY_DEAD = 8
+"""So many empty segments are removed together."""
+MOST_TRIES = 16
+
+
+class Spool:
+    """A folder that holds records within a bound.
+
+    Safe from any thread; who takes records out does not wait for the disk of who brings some.
+
+    Args:
+        folder: made when it is not there; nobody else may have it open.
+        max_bytes: what all its files may take on disk, in whole blocks; at least 65,536.
+        when_full: refuse what comes (`reject`), or give up what waits, oldest or lowest score first.
+        segment_bytes: the size of a segment; at most an eighth of the bound.
+
+    Raises:
+        FutureFormatError: a newer release wrote the folder; nothing in it was touched.
+        SpoolError: it cannot be opened; the message names the folder or file and the remedy.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_bytes: int,
+        when_full: WhenFull = "reject",
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        if max_bytes < LEAST_BYTES:
+            raise SpoolError(f"{folder} cannot do with {max_bytes} bytes: give it {LEAST_BYTES} or more")
+        self._folder = folder
+        opened = open_folder(folder, max_bytes)
+        self._lock_fd = opened.lock
+        self._ledger = opened.ledger
+        self._budget = opened.budget
+        self._set_aside = opened.set_aside
+        self._torn = opened.torn
+        self._recent = RecentKeys(opened.keys)
+        self._ages = Ages()
+        self._backlog = Backlog()
+        self._backlog.tally.add(self._ledger.fates)
+        for segment in opened.segments:
+            self._backlog.add(segment)
+        self._writing = threading.Lock()
+        self._closed = False
+        try:
+            can_punch = folder_can_punch(folder)
+        except OSError:
+            # No room for a probe. What cannot be punched then says so when it is tried.
+            can_punch = True
+        if when_full == "drop_lowest_score" and not can_punch:
+            os.close(self._lock_fd)
+            raise SpoolError(
+                f"the file system of {folder} cannot give back space inside a file (punch a hole), which "
+                "drop_lowest_score needs: use ext4 or XFS, or another policy"
+            )
+        self._writer = Writer(
+            folder,
+            self._backlog,
+            self._budget,
+            segment_bytes=min(segment_bytes, max_bytes // SEGMENTS),
+            next_serial=opened.next_serial,
+        )
+        self._room = Room(
+            folder, self._backlog, self._writer, self._ledger, self._budget, can_punch=can_punch
+        )
+        self._admission = Admission(
+            self._backlog,
+            self._writer,
+            self._room,
+            self._budget,
+            when_full=when_full,
+            most=self._most_for_a_record(max_bytes),
+        )
+        self._room.fold()
+
+    def append(self, entries: Sequence[Entry]) -> list[Kept]:
+        """Take entries; what is KEPT or a REPEAT is on disk on return.
+
+        Returns:
+            What became of each, in their order.
+
+        Raises:
+            SpoolError: the disk fails, or the spool is closed. The giver keeps all of these entries.
+        """
+        with self._writing:
+            if self._closed:
+                raise SpoolError(f"{self._folder} is closed")
+            kept = self._append(entries)
+        self._fold_if_ripe()
+        return kept
+
+    def next(self, end: End) -> Record | None:
+        """Take out the oldest or newest record that waits; None when none does.
+
+        What is damaged on disk is counted, set aside and passed over.
+        """
+        while not self._closed and (place := self._backlog.take(end)) is not None:
+            record = self._read(place)
+            if record is not None:
+                return record
+        return None
+
+    def peek_size(self, end: End) -> int | None:
+        """Return the bytes of the body that `next` would give; None when nothing waits."""
+        return self._backlog.size_of_next(end)
+
+    def give_back(self, ticket: Ticket) -> None:
+        """Let a record that was taken out wait again; it keeps its place in the order."""
+        self._backlog.give_back(ticket)
+
+    def release(self, ticket: Ticket, fate: Fate = Fate.HANDED_ON) -> bool:
+        """End the custody of a record, in any order; False when the ticket is of none that is held.
+
+        Raises:
+            SpoolError: the disk fails where space is given back.
+        """
+        if self._closed:
+            return False
+        segment = self._backlog.release(ticket, fate)
+        if segment is None:
+            return False
+        self._room.note(segment, ticket.index)
+        self._fold_if_ripe()
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many records `next` can take out."""
+        return self._backlog.waiting
+
+    def accounts(self) -> Accounts:
+        """Return the books of this moment."""
+        oldest = self._oldest_s()
+        with self._backlog.lock:
+            tally = self._backlog.tally
+            fates = tally.fates
+            return Accounts(
+                taken=sum(fates.values()) + tally.held,
+                handed_on=fates[Fate.HANDED_ON],
+                rejected=fates[Fate.REJECTED],
+                given_up=fates[Fate.GIVEN_UP],
+                damaged=fates[Fate.DAMAGED],
+                held=tally.held,
+                held_bytes=tally.held_bytes,
+                disk_bytes=self._budget.used,
+                oldest_s=oldest,
+                torn=self._torn,
+            )
+
+    def close(self) -> None:
+        """Close the files in good order; what is held stays. Harmless when it is closed already."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._writer.rotate(durably=True)
+            finally:
+                self._ledger.close()
+                with self._backlog.lock:
+                    self._backlog.handles.clear()
+                os.close(self._lock_fd)
+
+    def _append(self, entries: Sequence[Entry]) -> list[Kept]:
+        kept: list[Kept] = [Kept.REPEAT] * len(entries)
+        queue, twins = self._sort_out(entries)
+        given_up: list[Newcomer] = []
+
+        def say(newcomer: Newcomer, became: Kept) -> None:
+            kept[newcomer.position] = became
+            if became is Kept.GIVEN_UP:
+                given_up.append(newcomer)
+
+        if queue and self._ledger_is_there():
+            self._take_in(queue, say)
+        for newcomer in queue:
+            say(newcomer, Kept.REFUSED)
+        if given_up:
+            self._count_at_the_door(given_up)
+        for position, first in twins:
+            kept[position] = Kept.REFUSED if kept[first] is Kept.REFUSED else Kept.REPEAT
+        return kept
+
+    def _take_in(self, queue: deque[Newcomer], say: Say) -> None:
+        """Write what comes in; what is in the queue on return found the disk full."""
+        self._budget.lift()
+        tries = 0
+        while queue and tries < MOST_TRIES:
+            plan = self._admission.pick(queue, say)
+            if not plan:
+                continue
+            if self._writer.commit(plan):
+                for newcomer in plan:
+                    say(newcomer, Kept.KEPT)
+                    self._recent.add(newcomer.key)
+            else:
+                queue.extendleft(reversed(plan))
+                self._budget.disk_is_full()
+                tries += 1
+
+    def _sort_out(self, entries: Sequence[Entry]) -> tuple[deque[Newcomer], list[tuple[int, int]]]:
+        """Return the newcomers, and where in the batch a key comes again, with the place of its first."""
+        queue: deque[Newcomer] = deque()
+        twins: list[tuple[int, int]] = []
+        firsts: dict[int, int] = {}
+        for position, entry in enumerate(entries):
+            key = entry.key & KEY_MASK
+            if key in self._recent:
+                continue
+            first = firsts.setdefault(key, position)
+            if first != position:
+                twins.append((position, first))
+                continue
+            queue.append(Newcomer(position, entry, key, _score(entry), sum(map(len, entry.parts))))
+        return queue, twins
+
+    def _ledger_is_there(self) -> bool:
+        try:
+            self._ledger.make()
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                return False
+            raise SpoolError(
+                f"{self._ledger.path} cannot be made: {error.strerror}: check the disk"
+            ) from error
+        return True
+
+    def _count_at_the_door(self, given_up: Sequence[Newcomer]) -> None:
+        try:
+            self._ledger.give_up(len(given_up))
+        except OSError as error:
+            raise SpoolError(
+                f"{self._ledger.path} cannot be written: {error.strerror}: check the disk"
+            ) from error
+        with self._backlog.lock:
+            self._backlog.tally.fates[Fate.GIVEN_UP] += len(given_up)
+        for newcomer in given_up:
+            self._recent.add(newcomer.key)
+
+    def _read(self, place: Place) -> Record | None:
+        segment, index, handle = place
+        offset, size = segment.place(index)
+        try:
+            data = b"" if handle is None else os.pread(handle.fd, size, offset)
+        except OSError:
+            data = b""
+        header = decode_record(data, segment.serial)
+        if header is not None and header.number == index and len(data) == size:
+            body = data[RECORD_SIZE:]
+            if zlib.crc32(body) == header.crc:
+                return Record(Ticket(segment.id, index), body, header.score, self._age(segment, header))
+        # Released meanwhile, its space may be gone: that is no damage.
+        if self._backlog.end(segment, index, Fate.DAMAGED, FLYING):
+            self._room.note(segment, index)
+            report_damage(segment, offset, 1, self._set_aside, data)
+            self._fold_if_ripe()
+        return None
+
+    def _age(self, segment: Segment, header: RecordHeader) -> float:
+        if segment.born is None:
+            return self._ages.since(header.stamp_ms)
+        return max(0.0, time.monotonic() - segment.born - header.elapsed_ms / 1000)
+
+    def _oldest_s(self) -> float:
+        place = None if self._closed else self._backlog.oldest_held()
+        if place is None or place.data is None:
+            return 0.0
+        try:
+            data = os.pread(place.data.fd, RECORD_SIZE, place.segment.offsets[place.number])
+        except OSError:
+            return 0.0
+        header = decode_record(data, place.segment.serial)
+        return 0.0 if header is None else self._age(place.segment, header)
+
+    def _fold_if_ripe(self) -> None:
+        """Remove empty segments: many at once, or when nothing is held. Whoever writes does it after."""
+        while self._is_ripe() and self._writing.acquire(blocking=False):
+            try:
+                if self._closed or not self._is_ripe():
+                    return
+                if not self._backlog.tally.held:
+                    self._room.retire_active()
+                if not self._room.fold():
+                    return
+            finally:
+                self._writing.release()
+
+    def _is_ripe(self) -> bool:
+        dead = self._backlog.dead_count()
+        return dead >= MANY_DEAD or (not self._backlog.tally.held and (dead > 0 or self._writer.is_worn()))
+
+    def _most_for_a_record(self, max_bytes: int) -> int:
+        fixed = self._budget.margin + self._budget.used
+        fixed -= sum(segment.disk for segment in self._backlog.segments.values())
+        return max_bytes - fixed - 3 * self._budget.block - HEADER_SIZE - FOOTER_SIZE
+
+
+def _score(entry: Entry) -> float:
+    """Return a score as it will be on disk, so that equal ones stay equal."""
+    score = 0.0 if math.isnan(entry.score) else min(max(entry.score, 0.0), 1.0)
+    (stored,) = _SCORE.unpack(_SCORE.pack(score))
+    return float(stored)
