@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from facefleet.messaging import topics
 from facefleet.messaging.event import Box, FaceEvent, new_id
-from facefleet.messaging.link import Delivery
+from facefleet.messaging.delivery import Delivery
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
@@ -64,9 +64,7 @@ def make_delivery() -> MakeDelivery:
             "payload": event.image,
             "content_type": event.content_type,
             "properties": tuple((name, value) for name, value in attributes.items() if value is not None),
-            "redelivered": False,
-            "acknowledge": lambda: None,
         }
-        return Delivery(**given | parts)
+        return Delivery.of(**given | parts)
 
     return make

@@ -169,6 +169,7 @@ class Camera:
     """Publishes events as a detector does, and knows what became of each."""
 
     def __init__(self, link: Link, prefix: str) -> None:
+        await_until(lambda: link.connected, 15, "the camera is connected")
         self._link = link
         self._prefix = prefix
 
@@ -192,10 +193,4 @@ class Camera:
 def make_camera(make_link: MakeLink, device: str) -> Callable[[int], Camera]:
     """A connected camera at a broker's port, whose topics start with the device's name."""
 
-    def make(port: int) -> Camera:
-        states: list[bool] = []
-        link = make_link(port, on_state=lambda connected, _: states.append(connected))
-        await_until(lambda: True in states, 15, "the camera is connected")
-        return Camera(link, device)
-
-    return make
+    return lambda port: Camera(make_link(port), device)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 TYPE = "org.facefleet.face.v1"
 SPECVERSION = "1.0"
 PNG = "image/png"
+UNSYNCHRONIZED = "unsynchronized"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -68,6 +69,8 @@ class FaceEvent:
     box: Box
     image: bytes
     content_type: str = PNG
+    clock_known: bool = True
+    """Whether the device's clock was known to be right; `sequence` tells the order in any case."""
 
     @property
     def source(self) -> str:
@@ -94,6 +97,7 @@ class FaceEvent:
             ("score", f"{self.score:.3f}"),
             ("box", str(self.box)),
             ("track", str(self.track)),
+            *([] if self.clock_known else [("clock", UNSYNCHRONIZED)]),
         ]
 
 
@@ -152,7 +156,10 @@ def parse(
         box=Box.parse(_required(given, "box")),
         image=payload,
         content_type=content_type,
+        clock_known="clock" not in given,
     )
+    if "clock" in given:
+        _expect("clock", given["clock"], UNSYNCHRONIZED)
     _expect("sha256", digest, event.sha256)
     return event
 

@@ -1,46 +1,51 @@
 """A lasting connection to one broker, MQTT 5, over paho-mqtt.
 
-It connects for as long as it takes, subscribes anew after each connect, and tells what became of
-every publication. Callbacks run on the network thread and must not block for long.
+It connects for as long as it takes, subscribes anew after each connect, and tells what became of every
+publication. It keeps nothing: what has no answer when the connection ends is UNSENT, and whoever has custody
+sends it again. Callbacks run on the loop's thread and must not block.
 """
 
-import enum
+import contextlib
 import socket
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import AnyUrl
 
+from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.event import FaceEvent
+from facefleet.messaging.loop import Loop
+from facefleet.messaging.properties import encode
+from facefleet.messaging.wire import Done, Outcome, Wire
 from facefleet.runtime import logs
+from facefleet.runtime.backoff import Backoff
 from facefleet.runtime.settings import Qos
 
+__all__ = ["Delivery", "Link", "Outcome", "Will", "publish_event"]
+
 DEFAULT_PORT = 1883
-KEEPALIVE_S = 30
-RETRY_FIRST_S = 1
-RETRY_MOST_S = 10
+KEEPALIVE_S = 15
+DIAL_TIMEOUT_S = 5.0
+ANSWER_WITHIN_S = 10.0
+"""A broker that takes a connection and does not answer CONNECT is given up after so long."""
+RETRY_FIRST_S = 0.5
+RETRY_MOST_S = 10.0
+STOP_WITHIN_S = 2.0
 SESSION_FOR_EVER_S = 0xFFFFFFFF
-_FIRST_FAILURE = 0x80
-_NO_MATCHING_SUBSCRIBERS = 0x10
+TICK_S = 1.0
+UNLIMITED = 65535
 
 _log = logs.get("link")
 
 
-class Outcome(enum.Enum):
-    """What the broker made of a publication."""
-
-    ACCEPTED = "accepted"
-    UNROUTED = "unrouted"
-    """Nobody had subscribed: it went nowhere."""
-    REFUSED = "refused"
-    UNSENT = "unsent"
-    """QoS 0 while offline, or cut off on its way."""
+def _nobody(_outcome: Outcome) -> None:
+    """Be told an outcome that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +56,6 @@ class Will:
     payload: bytes
     qos: Qos = 1
     retain: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message as it came; `acknowledge` it once its effect is durable."""
-
-    topic: str
-    payload: bytes
-    content_type: str | None
-    properties: tuple[tuple[str, str], ...]
-    redelivered: bool
-    acknowledge: Callable[[], None] = field(repr=False)
-    """Tells the broker that it may forget the message. Safe from any thread."""
 
 
 class Link:
@@ -81,52 +73,42 @@ class Link:
         on_message: Callable[[Delivery], None] | None = None,
         on_state: Callable[[bool, str], None] | None = None,
         will: Will | None = None,
+        loop: Loop | None = None,
     ) -> None:
+        """Make ready to connect; with a `loop` of others, callbacks run there."""
         self._url = url
+        self._client_id = client_id
+        self._session_expiry_s = session_expiry_s
+        self._receive_maximum = receive_maximum
         self._qos = qos
         self._subscriptions = list(subscriptions)
-        self._on_message = on_message
+        self._on_message = on_message or (lambda _delivery: None)
         self._on_state = on_state or (lambda _connected, _detail: None)
-        self._receive_maximum = receive_maximum
-        self._session_expiry_s = session_expiry_s
-        self._connection = 0
-        """Counts connects and disconnects: no acknowledgement may cross from one connection to the next."""
-        self._asked: dict[int, tuple[Qos, Callable[[Outcome], None]]] = {}
-        self._answered: dict[int, Outcome] = {}
-
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, manual_ack=True
-        )
-        self._client.max_queued_messages_set(0)  # whoever publishes bounds what is pending
-        self._client.max_inflight_messages_set(receive_maximum)
-        self._client.reconnect_delay_set(RETRY_FIRST_S, RETRY_MOST_S)
-        self._client.on_socket_open = _send_at_once
-        self._client.on_connect = self._connected
-        self._client.on_connect_fail = self._connect_failed
-        self._client.on_disconnect = self._disconnected
-        self._client.on_publish = self._published
-        self._client.on_message = self._received
-        if will:
-            self._client.will_set(will.topic, will.payload, will.qos, will.retain)
+        self._will = will
+        self._own_loop = loop is None
+        self._loop = loop or Loop(f"link-{client_id}")
+        self._backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
+        self._wire: Wire | None = None
+        self._connection: socket.socket | None = None
+        self._stopping = False
+        self._stopped = threading.Event()
+        self.connected = False
+        self.broker_receive_maximum = UNLIMITED
+        """How many publications the broker takes at once without an answer; true once connected."""
 
     def start(self) -> None:
         """Connect in the background, again and again until it succeeds."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = self._receive_maximum
-        properties.SessionExpiryInterval = self._session_expiry_s
-        self._client.connect_async(
-            str(self._url.host),
-            self._url.port or DEFAULT_PORT,
-            keepalive=KEEPALIVE_S,
-            clean_start=self._session_expiry_s == 0,
-            properties=properties,
-        )
-        self._client.loop_start()
+        if self._own_loop:
+            self._loop.start()
+        self._loop.call(self._dial)
+        self._loop.call(self._tick)
 
     def stop(self) -> None:
         """Disconnect cleanly; a session that has an expiry is kept by the broker."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._loop.call(self._disconnect)
+        self._stopped.wait(STOP_WITHIN_S)
+        if self._own_loop:
+            self._loop.stop()
 
     def publish(
         self,
@@ -137,80 +119,227 @@ class Link:
         retain: bool = False,
         content_type: str | None = None,
         properties: Sequence[tuple[str, str]] = (),
-        done: Callable[[Outcome], None] | None = None,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+        expires_s: int | None = None,
+        done: Done | None = None,
     ) -> None:
-        """Publish; while offline it waits in memory. The network thread tells `done` what became of it."""
-        with_properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        if content_type:
-            with_properties.ContentType = content_type
-        if properties:
-            with_properties.UserProperty = list(properties)
-        qos = self._qos if qos is None else qos
-        info = self._client.publish(topic, payload, qos, retain, properties=with_properties)
-        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN and qos == 0:
-            self._answered[info.mid] = Outcome.UNSENT
-        self._asked[info.mid] = qos, done or (lambda _outcome: None)
-        self._settle(info.mid)
+        """Publish now or not at all; the loop's thread tells `done` what became of it. Any thread."""
+        encoded = encode(
+            content_type=content_type,
+            user=properties,
+            response_topic=response_topic,
+            correlation=correlation,
+            expires_s=expires_s,
+        )
+        self.send(topic.encode(), payload, encoded, qos=qos, retain=retain, done=done)
 
-    def _settle(self, mid: int) -> None:
-        """Bring question and answer together, whichever came first; `pop` lets only one thread win."""
-        if mid in self._answered and (asked := self._asked.pop(mid, None)):
-            _, done = asked
-            done(self._answered.pop(mid))
-
-    def _published(
-        self, _client: object, _userdata: object, mid: int, reason: ReasonCode, _properties: object
+    def send(
+        self,
+        topic: bytes,
+        payload: bytes | memoryview,
+        properties_raw: bytes,
+        *,
+        qos: Qos | None = None,
+        retain: bool = False,
+        done: Done | None = None,
     ) -> None:
-        if reason.value >= _FIRST_FAILURE:
-            _log.warning("broker refused a message", broker=str(self._url), reason=str(reason))
-            outcome = Outcome.REFUSED
-        elif reason.value == _NO_MATCHING_SUBSCRIBERS:
-            outcome = Outcome.UNROUTED
+        """Publish what is encoded already; see `publish`."""
+        send = partial(
+            self._send,
+            topic,
+            payload,
+            properties_raw,
+            self._qos if qos is None else qos,
+            retain=retain,
+            done=done or _nobody,
+        )
+        if self._loop.here:
+            send()
         else:
-            outcome = Outcome.ACCEPTED
-        self._answered[mid] = outcome
-        self._settle(mid)
+            self._loop.call(send)
 
-    def _received(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        if self._on_message is None:
+    @property
+    def loop(self) -> Loop:
+        """Return the loop that the callbacks run on."""
+        return self._loop
+
+    @property
+    def name(self) -> str:
+        """Return the broker's address, for messages."""
+        return str(self._url)
+
+    @property
+    def unwritten(self) -> int:
+        """Return how many bytes wait for the socket to take them."""
+        return self._wire.unwritten if self._wire else 0
+
+    # --- on the loop's thread ---
+
+    def _send(
+        self,
+        topic: bytes,
+        payload: bytes | memoryview,
+        properties_raw: bytes,
+        qos: Qos,
+        *,
+        retain: bool,
+        done: Done,
+    ) -> None:
+        if self._wire is None or not self.connected:
+            done(Outcome.UNSENT)
+        else:
+            self._wire.send(topic, payload, properties_raw, qos, retain=retain, done=done)
+
+    def _dial(self) -> None:
+        """Connecting blocks, so it has a thread of its own."""
+        if not self._stopping:
+            threading.Thread(target=self._call_broker, name=f"dial-{self._client_id}", daemon=True).start()
+
+    def _call_broker(self) -> None:
+        address = (str(self._url.host), self._url.port or DEFAULT_PORT)
+        try:
+            connection = socket.create_connection(address, timeout=DIAL_TIMEOUT_S)
+        except OSError as error:
+            self._loop.call(partial(self._failed, str(error)))
+        else:
+            self._loop.call(partial(self._adopt, connection))
+
+    def _adopt(self, connection: socket.socket) -> None:
+        """Begin to talk over a new connection."""
+        if self._stopping:
+            connection.close()
             return
-        connection, mid, qos = self._connection, message.mid, message.qos
+        # Acknowledgements are small, and latency is custody held.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # What is sent and not acknowledged by TCP within so long: the link is dead.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * KEEPALIVE_S * 1000)
+        wire = Wire(self._client_id, connection, self._arrived, partial(self._loop.defer, self._flush))
+        wire.on_connect = self._connected
+        wire.on_disconnect = self._disconnected
+        wire.on_socket_close = lambda *_: self._loop.unwatch(connection)
+        if self._will:
+            wire.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.ReceiveMaximum = self._receive_maximum
+        properties.SessionExpiryInterval = self._session_expiry_s
+        self._wire, self._connection = wire, connection
+        wire.connect_async(
+            str(self._url.host),
+            self._url.port or DEFAULT_PORT,
+            keepalive=KEEPALIVE_S,
+            clean_start=self._session_expiry_s == 0,
+            properties=properties,
+        )
+        wire.reconnect()
+        self._loop.watch(connection, self._ready, write=False)
+        self._loop.after(ANSWER_WITHIN_S, partial(self._give_up_on, wire))
 
-        def acknowledge() -> None:
-            if connection == self._connection:
-                self._client.ack(mid, qos)
+    def _ready(self, can_read: bool, can_write: bool) -> None:  # noqa: FBT001 - a callback has positional arguments
+        wire = self._wire
+        if wire is None:
+            return
+        if can_read:
+            wire.read()
+            while wire.buffered:
+                wire.read()
+        if can_write:
+            self._loop.defer(self._flush)
 
+    def _flush(self) -> None:
+        """Write, and wait for the socket only if it did not take everything."""
+        wire = self._wire
+        if wire is None:
+            return
+        wire.flush()
+        if wire is self._wire and self._connection is not None:
+            self._loop.watch(self._connection, self._ready, write=wire.unwritten > 0)
+
+    def _tick(self) -> None:
+        """Keep the connection alive, and notice when it is not."""
+        if self._wire is not None:
+            self._wire.loop_misc()
+        if not self._stopping:
+            self._loop.after(TICK_S, self._tick)
+
+    def _give_up_on(self, wire: Wire) -> None:
+        if wire is self._wire and not self.connected:
+            wire.break_off()
+
+    def _arrived(  # noqa: PLR0917 - as the wire calls it
+        self,
+        topic: str,
+        payload: memoryview,
+        properties_raw: bytes,
+        qos: Qos,
+        number: int,
+        again: bool,  # noqa: FBT001
+    ) -> None:
+        wire = self._wire
         self._on_message(
             Delivery(
-                topic=message.topic,
-                payload=bytes(message.payload),
-                content_type=getattr(message.properties, "ContentType", None),
-                properties=tuple(getattr(message.properties, "UserProperty", ())),
-                redelivered=message.dup,
-                acknowledge=acknowledge,
+                topic,
+                bytes(payload),
+                properties_raw,
+                qos=qos,
+                redelivered=again,
+                acknowledge=partial(self._acknowledge, wire, number, qos),
             )
         )
 
+    def _acknowledge(self, wire: Wire | None, number: int, qos: Qos) -> None:
+        """Acknowledge on the connection that the message came by, or not at all. Any thread."""
+        if not self._loop.here:
+            self._loop.call(partial(self._acknowledge, wire, number, qos))
+        elif wire is not None and wire is self._wire:
+            wire.acknowledge(number, qos)
+
     def _connected(
-        self, client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
+        self,
+        client: object,
+        _userdata: object,
+        _flags: object,
+        reason: ReasonCode,
+        properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             self._say_unreachable(str(reason))
             return
-        self._connection += 1
+        self.connected = True
+        self._backoff.reset()
+        self.broker_receive_maximum = int(getattr(properties, "ReceiveMaximum", UNLIMITED))
         _log.info("connected", broker=str(self._url))
-        if self._subscriptions:
+        if self._subscriptions and isinstance(client, Wire):
             client.subscribe([(topic, SubscribeOptions(qos=self._qos)) for topic in self._subscriptions])
         self._on_state(True, "connected")  # noqa: FBT003 - a callback has positional arguments
 
-    def _connect_failed(self, _client: object, _userdata: object) -> None:
-        try:
-            address = (str(self._url.host), self._url.port or DEFAULT_PORT)
-            socket.create_connection(address, timeout=2).close()
-        except OSError as error:
-            self._say_unreachable(str(error))
+    def _disconnected(
+        self, client: object, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        wire = self._wire
+        if wire is None or client is not wire:
+            return
+        was_connected, self.connected = self.connected, False
+        self._wire = self._connection = None
+        for done in wire.abandon():
+            done(Outcome.UNSENT)
+        if self._stopping:
+            self._stopped.set()
+            return
+        # What paho calls unspecified is a connection that ended without a word.
+        said = "closed" if reason == "Unspecified error" else str(reason)
+        if was_connected:
+            _log.warning("connection lost, trying again", broker=str(self._url), reason=said)
+            self._on_state(False, f"{self._url} disconnected: {said}")  # noqa: FBT003
+        self._loop.after(self._backoff.next_s(), self._dial)
+
+    def _failed(self, reason: str) -> None:
+        self._say_unreachable(reason)
+        self._loop.after(self._backoff.next_s(), self._dial)
 
     def _say_unreachable(self, reason: str) -> None:
+        if self._stopping:
+            return
         _log.warning(
             "broker unreachable, trying again",
             broker=str(self._url),
@@ -219,31 +348,18 @@ class Link:
         )
         self._on_state(False, f"{self._url} unreachable: {reason}")  # noqa: FBT003
 
-    def _disconnected(
-        self, _client: object, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
-    ) -> None:
-        self._connection += 1  # paho would send an acknowledgement ahead of the next CONNECT
-        for mid, (qos, _) in list(self._asked.items()):
-            if qos == 0:  # paho forgets it; with 1 and 2 it sends it again
-                self._answered[mid] = Outcome.UNSENT
-                self._settle(mid)
-        if reason.is_failure:
-            # What paho calls unspecified is a connection that ended without a word.
-            said = "closed" if reason == "Unspecified error" else str(reason)
-            _log.warning("connection lost, trying again", broker=str(self._url), reason=said)
-        self._on_state(False, f"{self._url} disconnected: {reason}")  # noqa: FBT003
+    def _disconnect(self) -> None:
+        self._stopping = True
+        if self._wire is None:
+            self._stopped.set()
+            return
+        with contextlib.suppress(OSError):
+            self._wire.disconnect()
+            self._wire.flush()
 
 
-def publish_event(
-    link: Link, topic: str, event: FaceEvent, done: Callable[[Outcome], None] | None = None
-) -> None:
+def publish_event(link: Link, topic: str, event: FaceEvent, done: Done | None = None) -> None:
     """Publish a face event in its wire form."""
     link.publish(
         topic, event.image, content_type=event.content_type, properties=event.attributes(), done=done
     )
-
-
-def _send_at_once(_client: object, _userdata: object, connection: object) -> None:
-    """Do not wait to fill a segment: acknowledgements are small and latency is custody held."""
-    if isinstance(connection, socket.socket):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""The topics: `<prefix>/<device>/<camera>` for faces, `status/<device>/<camera>` for cameras."""
+"""The topics: `<prefix>/<device>/<camera>` for faces, `receipts/...`, `status/...`."""
 
 from facefleet.messaging.event import MalformedEventError
 
@@ -18,6 +18,26 @@ def all_faces(prefix: str) -> str:
 def camera_status(device: str, camera: str) -> str:
     """Return the topic of a camera's retained status."""
     return f"status/{device}/{camera}"
+
+
+def device_status(device: str) -> str:
+    """Return the topic of a device's retained status."""
+    return f"status/{device}"
+
+
+def receipts(device: str) -> str:
+    """Return the topic on which a device hears what became of its messages."""
+    return f"receipts/{device}"
+
+
+def camera_receipts(device: str, camera: str) -> str:
+    """Return the topic on which a camera hears what its device has taken."""
+    return f"receipts/{device}/{camera}"
+
+
+def shared(group: str, topic: str) -> str:
+    """Return the filter by which the members of a group share the messages of a topic filter."""
+    return f"$share/{group}/{topic}"
 
 
 def sender(topic: str) -> tuple[str, str]:

@@ -31,6 +31,7 @@ events = st.builds(
     box=st.builds(Box, places, places, extents, extents),
     image=st.binary(max_size=200),
     content_type=st.sampled_from(["image/png", "image/jpeg"]),
+    clock_known=st.booleans(),
 )
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 ATTRIBUTES = [
@@ -62,7 +63,8 @@ def test_what_is_written_is_read_back_unchanged(event: FaceEvent) -> None:
 
 @given(events)
 def test_every_attribute_fits_a_header(event: FaceEvent) -> None:
-    assert [name for name, _ in event.attributes()] == ATTRIBUTES
+    clock = [] if event.clock_known else ["clock"]
+    assert [name for name, _ in event.attributes()] == ATTRIBUTES + clock
     assert all(value.isascii() and value.isprintable() for _, value in event.attributes())
     assert sum(len(name) + len(value) for name, value in event.attributes()) < 2048
 
@@ -173,3 +175,12 @@ def test_times_are_written_in_utc_with_milliseconds() -> None:
 
 def test_no_two_identities_are_alike() -> None:
     assert len({new_id() for _ in range(1000)}) == 1000
+
+
+def test_a_time_of_an_unsynchronized_clock_is_marked_and_nothing_else_is(make_event: MakeEvent) -> None:
+    assert "clock" not in dict(make_event().attributes())
+    marked = make_event(clock_known=False)
+    assert dict(marked.attributes())["clock"] == "unsynchronized"
+    assert reparsed(marked) == marked
+    with pytest.raises(MalformedEventError, match="clock is 'fine'"):
+        reparsed(marked, clock="fine")
