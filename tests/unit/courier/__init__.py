@@ -1,0 +1,1 @@
+"""The courier's pure parts."""
