@@ -64,6 +64,11 @@ class Service:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def wait(self, timeout: float = 20) -> int:
+        """Return how it ended by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout)
+
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -1,17 +1,64 @@
-"""The forwarder between two real brokers."""
+"""The forwarder between two real brokers: it keeps what it took until the receipt."""
 
-from dataclasses import dataclass
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
+from facefleet.custody.layout import HEADER_SIZE, decode_header, encode_header
 from facefleet.messaging import topics
+from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.event import FaceEvent, parse
-from facefleet.messaging.link import SESSION_FOR_EVER_S, Delivery, Outcome
+from facefleet.messaging.link import Outcome
+from facefleet.messaging.receipts import Answer, Receipts, decode
 
 from tests.conftest import MakeEvent
 from tests.integration.conftest import Camera, MakeBroker, MakeLink, MakeService
 from tests.integration.containers import Broker
 from tests.integration.services import Service
 from tests.integration.waiting import await_until
+
+MIB = 1024 * 1024
+
+
+class Taker:
+    """Stands where the processor does: takes messages and, if told to, gives receipts."""
+
+    def __init__(self, site: "Site", cloud: Broker, answer: Answer | None = Answer.STORED) -> None:
+        self.answer = answer
+        self.deliveries: list[Delivery] = []
+        self.link = site.make_link(
+            cloud.port,
+            receive_maximum=200,
+            qos=site.qos,
+            subscriptions=[topics.shared("processors", topics.all_faces(site.device))],
+            on_message=self.take,
+        )
+        self.receipts = Receipts(self.link)
+        await_until(lambda: self.link.connected, 15, "the taker is connected")
+
+    def take(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+        delivery.acknowledge()
+        if self.answer:
+            self.give(delivery, self.answer)
+
+    def give(self, delivery: Delivery, answer: Answer) -> None:
+        device, _ = topics.sender(delivery.topic)
+        self.receipts.add(topics.receipts(device), answer, delivery.correlation or b"")
+
+    @property
+    def ids(self) -> list[str]:
+        return [dict(delivery.properties)["id"] for delivery in self.deliveries]
+
+    def await_all(self, events: list[FaceEvent], timeout: float = 40) -> None:
+        wanted = {event.id for event in events}
+        await_until(lambda: wanted <= set(self.ids), timeout, f"all of {len(wanted)} arrive")
+        assert set(self.ids) == wanted
 
 
 @dataclass
@@ -20,71 +67,72 @@ class Site:
 
     edge: Broker
     device: str
+    folder: Path
     make_service: MakeService
     make_link: MakeLink
     make_event: MakeEvent
+    qos: Any = 1
+    states: Iterator[int] = field(default_factory=itertools.count)
 
-    def __post_init__(self) -> None:
-        """Put up the camera."""
-        self.camera = Camera(self.make_link(self.edge.port), self.device)
+    def camera(self, **options: Any) -> Camera:
+        return Camera(self.make_link(self.edge.port, qos=self.qos, **options), self.device)
 
-    def forwarder(self, cloud: Broker) -> Service:
+    def forwarder(self, cloud: Broker, **settings: object) -> Service:
         """Start a forwarder and wait until it has subscribed."""
+        given = {
+            "broker": self.edge.url,
+            "cloud_broker": cloud.url,
+            "device": self.device,
+            "topic_prefix": self.device,
+            "state_dir": self.folder / f"state-{next(self.states)}",
+            "receipt_timeout_s": 1,
+            "retry_most_s": 2,
+            "qos": self.qos,
+        } | settings
         service = self.make_service(
-            "forwarder",
-            {
-                "FACEFLEET_BROKER": self.edge.url,
-                "FACEFLEET_CLOUD_BROKER": cloud.url,
-                "FACEFLEET_DEVICE": self.device,
-                "FACEFLEET_TOPIC_PREFIX": self.device,
-                "FACEFLEET_RETRY_S": "0.5",
-            },
+            "forwarder", {f"FACEFLEET_{name.upper()}": str(value) for name, value in given.items()}
         )
         await_until(lambda: service.lines("connected", self.edge.url), 20, "it is at the edge broker")
+        # That it is connected does not say that it has subscribed: its status does.
         return service
 
-    def processor(self, cloud: Broker) -> "Processor":
-        """Take the processor's place at the cloud broker."""
-        return Processor(self, cloud)
+    def events(self, number: int, **changes: Any) -> list[FaceEvent]:
+        return [self.make_event(device=self.device, **changes) for _ in range(number)]
 
-    def events(self, number: int) -> list[FaceEvent]:
-        return [self.make_event(device=self.device) for _ in range(number)]
+    def publish(self, camera: Camera, *events: FaceEvent, **changes: Any) -> None:
+        """Publish until the edge broker has somebody who wants it."""
+        for event in events:
+            await_until(
+                lambda event=event: camera.publish(event, **changes) == [Outcome.ACCEPTED],  # type: ignore[misc]
+                15,
+                "the forwarder has subscribed",
+            )
 
 
-class Processor:
-    """Acknowledges each message and keeps what it said."""
+def accounts(service: Service) -> dict[str, float]:
+    names = ("taken", "handed_on", "rejected", "given_up", "damaged")
+    counts = {name: service.metric(f"facefleet_events_{name}_total") for name in names}
+    return {**counts, "held": service.metric("facefleet_events_held")}
 
-    def __init__(self, site: Site, cloud: Broker) -> None:
-        self.deliveries: list[Delivery] = []
-        states: list[bool] = []
-        self.link = site.make_link(
-            cloud.port,
-            f"{site.device}-processor",
-            session_expiry_s=SESSION_FOR_EVER_S,
-            subscriptions=[topics.all_faces(site.device)],
-            on_message=self.take,
-            on_state=lambda connected, _: states.append(connected),
-        )
-        await_until(lambda: True in states, 15, "the processor is connected")
 
-    def take(self, delivery: Delivery) -> None:
-        self.deliveries.append(delivery)
-        delivery.acknowledge()
-
-    def ids(self) -> set[str]:
-        return {dict(delivery.properties)["id"] for delivery in self.deliveries}
-
-    def await_all(self, events: list[FaceEvent], timeout: float = 40) -> None:
-        wanted = {event.id for event in events}
-        await_until(lambda: wanted <= self.ids(), timeout, f"all of {len(wanted)} arrive")
-        assert self.ids() == wanted
+def await_released(service: Service, number: int, timeout: float = 30) -> None:
+    await_until(
+        lambda: (found := accounts(service))["handed_on"] == number and found["held"] == 0,
+        timeout,
+        f"{number} are receipted",
+    )
 
 
 @pytest.fixture
 def site(
-    broker: Broker, device: str, make_service: MakeService, make_link: MakeLink, make_event: MakeEvent
+    broker: Broker,
+    device: str,
+    tmp_path: Path,
+    make_service: MakeService,
+    make_link: MakeLink,
+    make_event: MakeEvent,
 ) -> Site:
-    return Site(broker, device, make_service, make_link, make_event)
+    return Site(broker, device, tmp_path, make_service, make_link, make_event)
 
 
 @pytest.fixture
@@ -95,81 +143,300 @@ def cloud(make_broker: MakeBroker) -> Broker:
     return own
 
 
-def test_a_message_arrives_as_it_was_sent(site: Site, cloud: Broker) -> None:
-    processor = site.processor(cloud)
+def test_a_message_arrives_as_it_was_sent_and_is_let_go_on_its_receipt(site: Site, cloud: Broker) -> None:
+    taker = Taker(site, cloud)
     forwarder = site.forwarder(cloud)
     forwarder.await_healthy()
     (event,) = site.events(1)
-    assert site.camera.publish(event) == [Outcome.ACCEPTED]
-    processor.await_all([event])
-    (delivery,) = processor.deliveries
+    site.publish(site.camera(), event)
+    taker.await_all([event])
+    delivery = taker.deliveries[0]
     sender = topics.sender(delivery.topic)
     assert parse(sender, delivery.content_type, delivery.properties, delivery.payload) == event
+    assert delivery.response_topic == topics.receipts(site.device)
+    await_released(forwarder, 1)
 
 
-def test_a_message_that_nobody_takes_is_kept_until_somebody_does(site: Site, cloud: Broker) -> None:
+def test_what_nobody_takes_is_kept_and_not_sent_again_and_again(site: Site, cloud: Broker) -> None:
     forwarder = site.forwarder(cloud)
-    forwarder.await_healthy()
+    events = site.events(50)
+    site.publish(site.camera(), *events)
+    await_until(lambda: forwarder.lines("nobody takes messages"), 10, "it says so")
+    time.sleep(2)
+    sent = forwarder.metric("facefleet_messages_sent_total")
+    assert accounts(forwarder)["held"] == 50
+    assert sent < 50 + 10
+    Taker(site, cloud).await_all(events)
+    await_released(forwarder, 50)
+
+
+def test_without_a_receipt_it_is_sent_again_with_the_same_identity(site: Site, cloud: Broker) -> None:
+    taker = Taker(site, cloud, answer=None)
+    forwarder = site.forwarder(cloud)
     events = site.events(3)
-    site.camera.publish(*events)
-    await_until(
-        lambda: len(forwarder.lines("did not take a message", "outcome=unrouted")) > len(events),
-        20,
-        "it is tried again",
-    )
-    assert forwarder.metric("facefleet_messages_held") == 3
-    site.processor(cloud).await_all(events)
-    await_until(lambda: forwarder.metric("facefleet_messages_held") == 0, 10, "it holds nothing")
-    assert forwarder.metric("facefleet_messages_forwarded_total") == 3
+    site.publish(site.camera(), *events)
+    await_until(lambda: len(taker.deliveries) >= 6, 20, "each came twice")
+    assert accounts(forwarder)["held"] == 3
+    taker.answer = Answer.STORED
+    await_released(forwarder, 3)
+    correlations = {delivery.correlation for delivery in taker.deliveries}
+    assert len(correlations) == 3
+    assert forwarder.lines("receipts do not come in time")
 
 
-def test_a_cloud_broker_that_stops_and_starts_gets_all(site: Site, cloud: Broker) -> None:
-    processor = site.processor(cloud)
+def test_a_late_receipt_counts_and_one_of_nothing_does_not(site: Site, cloud: Broker) -> None:
+    taker = Taker(site, cloud, answer=None)
+    forwarder = site.forwarder(cloud, receipt_timeout_s=0.5, retry_most_s=60)
+    (event,) = site.events(1)
+    site.publish(site.camera(), event)
+    await_until(lambda: len(taker.deliveries) >= 2, 20, "it came twice")
+    topic = topics.receipts(site.device)
+    taker.link.publish(topic, b"junk")
+    taker.link.publish(topic, b'{"stored": ["00", "%s"]}' % (b"00" * 12))
+    await_until(lambda: forwarder.lines("not receipts"), 10, "junk is told")
+    assert accounts(forwarder)["held"] == 1
+    taker.give(taker.deliveries[0], Answer.STORED)
+    await_released(forwarder, 1)
+
+
+def test_a_dead_letter_is_let_go_and_counted_as_such(site: Site, cloud: Broker) -> None:
+    Taker(site, cloud, answer=Answer.DEAD)
     forwarder = site.forwarder(cloud)
-    events = site.events(100)
-    site.camera.publish(*events[:30])
-    await_until(lambda: processor.deliveries, 20, "the first arrives")
-    cloud.stop()
-    site.camera.publish(*events[30:70])
+    site.publish(site.camera(), *site.events(2))
+    await_until(lambda: accounts(forwarder)["rejected"] == 2, 15, "they are let go")
+    assert accounts(forwarder)["held"] == 0
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_a_cloud_broker_that_is_killed_gets_all_again_with_any_qos(
+    site: Site, cloud: Broker, qos: int
+) -> None:
+    site.qos = qos
+    taker = Taker(site, cloud)
+    forwarder = site.forwarder(cloud)
+    events = site.events(120)
+    camera = site.camera()
+    site.publish(camera, *events[:1])
+    taker.await_all(events[:1])
+    taker.answer = None
+    camera.publish(*events[1:40])
+    await_until(lambda: len(taker.deliveries) > 10, 20, "some arrived, and have no receipt")
+    cloud.kill()
+    camera.publish(*events[40:80])
     await_until(lambda: "cloud_broker" in " ".join(forwarder.problems()), 10, "the health file says so")
+    taker.answer = Answer.STORED
     cloud.start()
-    site.camera.publish(*events[70:])
-    processor.await_all(events)
+    camera.publish(*events[80:])
+    taker.await_all(events)
+    await_released(forwarder, 120)
     forwarder.await_healthy()
 
 
 def test_a_forwarder_that_is_killed_in_mid_stream_loses_nothing(site: Site, cloud: Broker) -> None:
-    """Each time it holds a whole window that the cloud broker has not answered."""
-    processor = site.processor(cloud)
+    taker = Taker(site, cloud, answer=None)
     forwarder = site.forwarder(cloud)
+    camera = site.camera()
     events = site.events(200)
+    site.publish(camera, events[0])
     for begin in range(0, 200, 50):
-        cloud.pause()
-        try:
-            site.camera.publish(*events[begin : begin + 50])
-            await_until(lambda: forwarder.metric("facefleet_messages_held") == 20, 15, "its window is full")
-            forwarder.kill()
-        finally:
-            cloud.unpause()
+        camera.publish(*events[begin : begin + 50])
+        await_until(lambda: forwarder.metric("facefleet_events_held") > 0, 15, "it holds some")
+        forwarder.kill()
         forwarder.start()
         forwarder.await_healthy()
-    processor.await_all(events)
-    assert all(delivery.payload for delivery in processor.deliveries)
+    taker.answer = Answer.STORED
+    taker.await_all(events)
+    await_released(forwarder, 200)
 
 
 def test_only_its_own_device_is_forwarded(site: Site, cloud: Broker) -> None:
-    processor = site.processor(cloud)
+    taker = Taker(site, cloud)
     site.forwarder(cloud)
     mine, other = site.make_event(device=site.device), site.make_event(device="other")
-    assert site.camera.publish(other, mine) == [Outcome.UNROUTED, Outcome.ACCEPTED]
-    processor.await_all([mine])
+    camera = site.camera()
+    site.publish(camera, mine)
+    assert camera.publish(other) == [Outcome.UNROUTED]
+    taker.await_all([mine])
 
 
 def test_it_stops_cleanly_and_what_it_held_is_forwarded_by_the_next(site: Site, cloud: Broker) -> None:
     forwarder = site.forwarder(cloud)
     events = site.events(10)
-    site.camera.publish(*events)
-    await_until(lambda: forwarder.metric("facefleet_messages_held") == 10, 15, "it holds them")
+    site.publish(site.camera(), *events)
+    await_until(lambda: forwarder.metric("facefleet_events_held") == 10, 15, "it holds them")
     assert forwarder.stop() == 0
     forwarder.start()
-    site.processor(cloud).await_all(events)
+    Taker(site, cloud).await_all(events)
+    await_released(forwarder, 10)
+
+
+class Asker:
+    """A publisher that wants to be told, at the edge."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.answers: list[tuple[Answer, bytes]] = []
+        self.camera = site.camera(
+            subscriptions=[topics.camera_receipts(site.device, "lobby")], on_message=self.hear
+        )
+
+    def hear(self, delivery: Delivery) -> None:
+        delivery.acknowledge()
+        self.answers += decode(delivery.payload)
+
+    def ask(self, event: FaceEvent, correlation: bytes, response_topic: str | None = None) -> None:
+        self.site.publish(
+            self.camera,
+            event,
+            response_topic=response_topic or topics.camera_receipts(self.site.device, "lobby"),
+            correlation=correlation,
+        )
+
+    def await_answers(self, number: int) -> list[tuple[Answer, bytes]]:
+        await_until(lambda: len(self.answers) >= number, 20, f"{number} answers")
+        return self.answers
+
+
+def test_who_asks_is_answered_and_the_same_event_is_kept_once(site: Site, cloud: Broker) -> None:
+    forwarder = site.forwarder(cloud)
+    asker = Asker(site)
+    (event,) = site.events(1)
+    for copy in range(3):
+        asker.ask(event, b"one")
+        assert asker.await_answers(copy + 1)[-1] == (Answer.KEPT, b"one")
+    assert accounts(forwarder)["taken"] == 1
+    forwarder.kill()
+    forwarder.start()
+    forwarder.await_healthy()
+    asker.ask(event, b"one")
+    asker.await_answers(4)
+    assert accounts(forwarder)["taken"] == 1
+
+
+def test_an_answer_goes_to_the_cameras_own_topic_wherever_it_is_wanted(site: Site, cloud: Broker) -> None:
+    site.forwarder(cloud)
+    asker = Asker(site)
+    elsewhere: list[Delivery] = []
+    link = site.make_link(site.edge.port, subscriptions=["elsewhere/#"], on_message=elsewhere.append)
+    await_until(lambda: link.connected, 10, "it is connected")
+    asker.ask(site.events(1)[0], b"one", response_topic="elsewhere/x")
+    assert asker.await_answers(1) == [(Answer.KEPT, b"one")]
+    asker.ask(site.events(1)[0], b"c" * 65)
+    asker.ask(site.events(1)[0], b"two")
+    assert asker.await_answers(2)[1:] == [(Answer.KEPT, b"two")]
+    assert elsewhere == []
+
+
+@pytest.mark.timeout(180)
+def test_a_full_spool_leaves_events_with_their_holders_until_there_is_room(site: Site, cloud: Broker) -> None:
+    forwarder = site.forwarder(cloud, spool_max_bytes=64 * MIB, take_window=10)
+    asker = Asker(site)
+    big = [site.make_event(device=site.device, image=bytes([number]) * MIB) for number in range(90)]
+    for number, event in enumerate(big):
+        asker.ask(event, b"%d" % number)
+    refused = [each for answer, each in asker.await_answers(90) if answer is Answer.REFUSED]
+    assert 20 <= len(refused) <= 40
+    await_until(lambda: "the spool is full" in " ".join(forwarder.problems()), 10, "the health file says so")
+    # Who wants no answer: the broker holds it.
+    plain = site.events(1, image=bytes(MIB))
+    site.publish(site.camera(), *plain)
+    taker = Taker(site, cloud)
+    kept = [event for number, event in enumerate(big) if b"%d" % number not in refused]
+    taker.await_all(kept + plain, timeout=60)
+    await_released(forwarder, len(kept) + 1)
+    forwarder.await_healthy()
+
+
+def test_the_window_is_never_passed(site: Site, cloud: Broker) -> None:
+    taker = Taker(site, cloud, answer=None)
+    forwarder = site.forwarder(cloud, window=5, receipt_timeout_s=60)
+    site.publish(site.camera(), *site.events(30))
+    await_until(lambda: accounts(forwarder)["taken"] == 30, 15, "all are taken")
+    time.sleep(1)
+    assert len(taker.deliveries) == 5
+
+
+def backlog(site: Site, cloud: Broker, number: int, **settings: object) -> tuple[Service, list[FaceEvent]]:
+    """A forwarder that holds so many events, and a cloud without a taker."""
+    forwarder = site.forwarder(cloud, **settings)
+    events = site.events(number)
+    site.publish(site.camera(), *events)
+    await_until(lambda: accounts(forwarder)["held"] == number, 15, "it holds them")
+    return forwarder, events
+
+
+@pytest.mark.parametrize("priority", ["newest", "oldest"])
+def test_the_preferred_end_goes_first_and_the_other_does_not_starve(
+    site: Site, cloud: Broker, priority: str
+) -> None:
+    forwarder, events = backlog(site, cloud, 200, priority=priority, window=4)
+    place = {event.id: number for number, event in enumerate(events)}
+    taker = Taker(site, cloud)
+    await_released(forwarder, 200)
+    first = [place[identity] for identity in dict.fromkeys(taker.ids)][:80]
+    newer = sum(number >= 100 for number in first)
+    assert (newer if priority == "newest" else 80 - newer) in range(50, 70)
+
+
+def test_a_bandwidth_cap_holds_and_new_events_pass_a_backlog(site: Site, cloud: Broker) -> None:
+    """Of 100 KB a second, a backlog of 2 MB has a part and what is new now the rest."""
+    forwarder = site.forwarder(cloud, bandwidth_bytes_s=100_000, priority="oldest", receipt_timeout_s=10)
+    camera = site.camera()
+    old = [site.make_event(device=site.device, image=bytes([number]) * 20_000) for number in range(100)]
+    site.publish(camera, *old)
+    taker = Taker(site, cloud)
+    begun = time.monotonic()
+    (new,) = site.events(1)
+    site.publish(camera, new)
+    await_until(lambda: new.id in taker.ids, 10, "the new one passes")
+    await_until(lambda: time.monotonic() - begun > 5, 10, "some seconds pass")
+    count, seconds = len(taker.deliveries), time.monotonic() - begun
+    assert count * 20_000 <= 100_000 * (seconds + 1)
+    assert count * 20_000 >= 100_000 * (seconds - 3)
+    assert forwarder.running
+
+
+def test_the_device_says_its_accounts_and_is_offline_by_its_will(site: Site, cloud: Broker) -> None:
+    said: list[dict[str, Any]] = []
+
+    def hear(delivery: Delivery) -> None:
+        delivery.acknowledge()
+        said.append(json.loads(delivery.payload))
+
+    site.make_link(cloud.port, subscriptions=[topics.device_status(site.device)], on_message=hear)
+    camera = site.camera()
+    forwarder = site.forwarder(cloud)
+    camera_status = {"state": "online", "captured": 3, "handed_on": 3, "given_up": 0, "held": 0}
+    camera._link.publish(
+        topics.camera_status(site.device, "lobby"), json.dumps(camera_status).encode(), retain=True
+    )
+    site.publish(camera, *site.events(3))
+    await_until(lambda: said and said[-1]["held"] == 3, 15, "it says what it holds")
+    Taker(site, cloud)
+    await_until(lambda: said[-1]["stored"] == 3, 15, "it says what is stored")
+    assert said[-1]["cameras"] == {"lobby": camera_status}
+    assert {line["state"] for line in said} == {"online"}
+    for line in said:
+        assert line["taken"] == line["stored"] + line["dead"] + line["given_up"] + line["held"]
+    forwarder.kill()
+    await_until(lambda: said[-1] == {"state": "offline"}, 40, "its will is done")
+    forwarder.start()
+    await_until(lambda: said[-1]["state"] == "online", 20, "it is back")
+    assert said[-1]["taken"] == 3
+    assert forwarder.stop() == 0
+    await_until(lambda: said[-1]["state"] == "stopped", 20, "it says goodbye")
+
+
+def test_a_spool_of_the_future_is_refused_and_left_alone(site: Site, cloud: Broker) -> None:
+    forwarder, _ = backlog(site, cloud, 3)
+    assert forwarder.stop() == 0
+    (file,) = (site.folder / "state-0" / "spool").glob("*.seg")
+    written = file.read_bytes()
+    header = decode_header(written)
+    assert header
+    newer = encode_header(header._replace(version=99)) + written[HEADER_SIZE:]
+    file.write_bytes(newer)
+    forwarder.start()
+    assert forwarder.wait() == 70
+    assert forwarder.lines("cannot go on", file.name, "99")
+    assert file.read_bytes() == newer

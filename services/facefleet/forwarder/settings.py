@@ -1,8 +1,14 @@
 """What the forwarder can be told."""
 
+from pathlib import Path
+
 from pydantic import Field
 
+from facefleet.courier.limits import Limits, Priority
+from facefleet.custody.spool import WhenFull
 from facefleet.runtime.settings import BrokerSettings, BrokerUrl, Name
+
+MIB = 1024 * 1024
 
 
 class ForwarderSettings(BrokerSettings):
@@ -10,7 +16,35 @@ class ForwarderSettings(BrokerSettings):
 
     device: Name
     cloud_broker: BrokerUrl
-    window: int = Field(default=20, ge=1, le=1000)
-    """Messages on their way at once; the brokers' max_inflight_messages is the other bound."""
-    retry_s: float = Field(default=2.0, gt=0, le=300)
-    """Wait before a message that the cloud broker did not take is sent again."""
+    state_dir: Path = Path("/var/lib/facefleet")
+    spool_max_bytes: int = Field(default=1024 * MIB, ge=64 * MIB)
+    """What the spool may take on disk."""
+    spool_when_full: WhenFull = "reject"
+    batch_most: int = Field(default=64, ge=1, le=1000)
+    """Messages written to the disk at once."""
+    batch_ms: float = Field(default=2.0, ge=0, le=1000)
+    """How long a message waits for others to be written with."""
+    take_window: int = Field(default=100, ge=1, le=1000)
+    """Messages taken from the edge broker that are not on the disk yet."""
+    window: int = Field(default=500, ge=1, le=10_000)
+    """Messages sent without a receipt at once; the cloud broker's Receive Maximum is the other bound."""
+    window_bytes: int = Field(default=16 * MIB, ge=1024)
+    priority: Priority = "newest"
+    """Which end of a backlog goes first; every fourth message is of the other."""
+    bandwidth_bytes_s: int = Field(default=0, ge=0)
+    """Most that is sent to the cloud in a second; 0 is without a cap."""
+    receipt_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    retry_most_s: float = Field(default=60.0, gt=0, le=3600)
+    """Most that a message waits before it is sent again."""
+
+    @property
+    def limits(self) -> Limits:
+        """Return what concerns the way to the cloud."""
+        return Limits(
+            window=self.window,
+            window_bytes=self.window_bytes,
+            priority=self.priority,
+            bandwidth_bytes_s=self.bandwidth_bytes_s,
+            receipt_timeout_s=self.receipt_timeout_s,
+            retry_most_s=self.retry_most_s,
+        )
