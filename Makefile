@@ -1,7 +1,7 @@
 # The few things that one does with this repository. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit integration locks clean
+.PHONY: help demo demo-down test lint unit integration chaos bench locks clean
 
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -10,6 +10,7 @@ ASK := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-bec
 PLAY = $(BIN)/ansible-playbook -i inventory/demo $(ASK)
 SAY = @printf '\n\033[1m== %s\033[0m\n'
 
+CYCLES ?= 100
 S3_PORT := 28333
 BROKER_PORT := 21883
 SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) --bucket facefleet \
@@ -69,10 +70,20 @@ unit: .venv/.test $(CLIPS) $(MODEL)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'
 	$(BIN)/pytest tests/unit
 
-integration: .venv/.test  ## Services against a real broker and a real S3 server
+integration: .venv/.test $(CLIPS) $(MODEL)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/integration
+
+chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, ONLY=name)
+	$(SAY) 'Engine and images'
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(BIN)/python -m tests.chaos --cycles $(CYCLES) $(if $(ONLY),--only $(ONLY)) --json .cache/chaos.json
+
+bench: .venv/.test  ## Side by side with what one would use instead; ratios, also in .cache/bench.json
+	$(SAY) 'Engine and images'
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) --json .cache/bench.json
 
 .PHONY: demo-test
 demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed again
