@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).resolve().parents[2] / ".demo"
+DEMO = Path(__file__).resolve().parents[1] / ".demo"
+CLIP = DEMO / "clips/WolfgangLanger_Pexels.mp4"
+MODEL = DEMO / "model/face_detection_yunet_2023mar.onnx"
 
 
 def present(file: Path) -> Path:

@@ -4,22 +4,20 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 from prometheus_client import Counter
 
 from facefleet.detector.crop import crop
 from facefleet.detector.finder import Face, choose_finder
-from facefleet.detector.outgoing import Outgoing
+from facefleet.detector.outbox import Outbox
 from facefleet.detector.repeats import Sightings
-from facefleet.detector.sequence import Numbers
 from facefleet.detector.settings import DetectorSettings
 from facefleet.detector.source import CameraGoneError, Frame, check_source, open_source
 from facefleet.detector.status import OFFLINE, Reporter, Status
 from facefleet.messaging import topics
 from facefleet.messaging.event import FaceEvent, new_id
-from facefleet.messaging.link import Link, Outcome, Will, publish_event
-from facefleet.runtime import logs
+from facefleet.messaging.link import Outcome, Will
+from facefleet.runtime import clock, logs
 from facefleet.runtime.backoff import Backoff
 from facefleet.runtime.health import Health
 
@@ -28,10 +26,10 @@ FRAME_WITHIN_S = 15.0
 """A camera that is silent for longer is not well."""
 LAST_FACES_S = 5.0
 LAST_STATUS_S = 1.0
+TELL_EVERY_S = 0.2
 
 _log = logs.get("detector")
 _frames = Counter("facefleet_frames_read_total", "Frames that were searched for faces")
-_captured = Counter("facefleet_faces_captured_total", "Faces that were worth an event")
 
 
 def run(settings: DetectorSettings, health: Health, stop: threading.Event) -> None:
@@ -55,30 +53,22 @@ class Detector:
         self._settings = settings
         self._health = health
         self._finder = choose_finder(settings)
-        self._numbers = Numbers(Path(settings.state_dir) / f"{settings.camera}.json")
-        self._sightings = Sightings(settings.repeat_s, self._numbers.track + 1)
         self._camera = "starting"
         self._frames = 0
-
         self._status_topic = topics.camera_status(settings.device, settings.camera)
-        faces = topics.faces(settings.topic_prefix, settings.device, settings.camera)
-        self._link = Link(
-            settings.broker,
-            f"{settings.device}-{settings.camera}-detector",
-            qos=settings.qos,
+        self._outbox = Outbox(
+            settings,
             on_state=health.follow("broker"),
             will=Will(self._status_topic, OFFLINE, qos=1, retain=True),
         )
-        self._outgoing = Outgoing(
-            lambda event, done: publish_event(self._link, faces, event, done), settings.pending_max
-        )
+        self._sightings = Sightings(settings.repeat_s, self._outbox.next_track)
         self._reporter = Reporter(lambda: self._status("online"), self._say_status)
         self._finished = threading.Event()
-        self._teller = threading.Thread(target=self._tell, name="outgoing", daemon=True)
+        self._teller = threading.Thread(target=self._tell, name="status", daemon=True)
 
     def start(self) -> None:
         """Connect, and begin to send what is captured."""
-        self._link.start()
+        self._outbox.courier.start()
         self._teller.start()
 
     def watch(self, stop: threading.Event) -> None:
@@ -100,18 +90,19 @@ class Detector:
             stop.wait()
 
     def finish(self) -> None:
-        """Let the broker have what is pending, for a few seconds, say goodbye and disconnect."""
+        """Let the forwarder have what is held, for a few seconds, say goodbye and disconnect."""
         deadline = time.monotonic() + LAST_FACES_S
-        while self._outgoing.pending and time.monotonic() < deadline:
-            self._outgoing.wait()
+        while self._outbox.account().held and time.monotonic() < deadline:
+            time.sleep(TELL_EVERY_S)
         self._finished.set()
         self._teller.join()
-        if self._outgoing.pending:
-            _log.warning("stopping with faces that the broker does not have", faces=self._outgoing.pending)
+        held = self._outbox.account().held
+        if held:
+            _log.info("stopping; the outbox keeps what the forwarder does not have", faces=held)
         said = threading.Event()
         self._say_status(self._status("stopped").encoded(), said.set)
         said.wait(LAST_STATUS_S)
-        self._link.stop()
+        self._outbox.close()
 
     def _watch_once(self, stop: threading.Event, backoff: Backoff) -> None:
         """Search frames until the source ends or is lost."""
@@ -129,54 +120,64 @@ class Detector:
         self._frames += 1
         _frames.inc()
         faces = self._finder.find(frame.image)
-        for face, track in self._sightings.worth_sending(faces, time.monotonic()):
-            event = self._event(frame, face, track)
-            _captured.inc()
+        first = self._outbox.next_sequence
+        events = [
+            self._event(frame, face, track, sequence)
+            for sequence, (face, track) in enumerate(
+                self._sightings.worth_sending(faces, time.monotonic()), first
+            )
+        ]
+        if events:
+            self._outbox.keep(events)
+        for event in events:
             _log.debug(
                 "captured",
                 sequence=event.sequence,
-                track=track,
-                score=round(face.score, 3),
-                box=str(face.box),
+                track=event.track,
+                score=round(event.score, 3),
+                box=str(event.box),
             )
-            self._outgoing.offer(event)
 
-    def _event(self, frame: Frame, face: Face, track: int) -> FaceEvent:
+    def _event(self, frame: Frame, face: Face, track: int, sequence: int) -> FaceEvent:
         return FaceEvent(
             device=self._settings.device,
             camera=self._settings.camera,
             id=new_id(),
             time=frame.time,
-            sequence=self._numbers.next(track),
+            sequence=sequence,
             track=track,
             score=face.score,
             box=face.box,
             image=crop(frame.image, face.box, self._settings.margin),
+            clock_known=self._clock_known(),
         )
 
     def _tell(self) -> None:
-        """Keep events and status flowing out while the camera is watched."""
-        while not self._finished.is_set():
-            self._outgoing.wait()
-            self._outgoing.send_due()
+        """Keep the status true while the camera is watched."""
+        while not self._finished.wait(TELL_EVERY_S):
             self._reporter.report_due()
 
+    def _clock_known(self) -> bool:
+        return self._settings.clock == "trusted" or clock.known_right()
+
     def _status(self, state: str) -> Status:
+        account = self._outbox.account()
         return Status(
             state=state,
             camera=self._camera,
-            captured=self._numbers.sequence,
-            published=self._outgoing.published,
-            pending=self._outgoing.pending,
-            given_up=self._outgoing.given_up,
+            captured=account.captured,
+            handed_on=account.handed_on,
+            given_up=account.given_up,
+            held=account.held,
             frames=self._frames,
+            clock="right" if self._clock_known() else "unsynchronized",
         )
 
     def _say_status(self, payload: bytes, done: Callable[[], None]) -> None:
         def answered(_outcome: Outcome) -> None:
             done()
 
-        self._link.publish(self._status_topic, payload, qos=1, retain=True, done=answered)
+        self._outbox.courier.link.publish(self._status_topic, payload, qos=1, retain=True, done=answered)
 
     def _say_gone(self, reason: str, wait_s: float) -> None:
         self._camera = reason

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from facefleet.custody.spool import WhenFull
 from facefleet.runtime.settings import BrokerSettings, Name
 
+MIB = 1024 * 1024
 SourceKind = Literal["file", "device", "stream"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
@@ -40,8 +42,11 @@ class DetectorSettings(BrokerSettings):
     """The same face is sent at most once in so many seconds."""
     margin: float = Field(default=0.25, ge=0.0, le=2.0)
     """Added to the box on each side, in parts of its width and height."""
-    pending_max: int = Field(default=500, ge=1, le=100_000)
-    """Events kept in memory until the broker has them."""
+    outbox_max_bytes: int = Field(default=256 * MIB, ge=64 * MIB)
+    """What the outbox may take on disk."""
+    outbox_when_full: WhenFull = "drop_oldest"
+    clock: Literal["kernel", "trusted"] = "kernel"
+    """How to know that the clock is right: the kernel's word (set by NTP), or the operator's."""
     state_dir: str = "/var/lib/facefleet"
 
     @model_validator(mode="after")

@@ -19,16 +19,17 @@ Say = Callable[[bytes, Callable[[], None]], None]
 class Status:
     """A camera's status: `camera` is "ok" or what is wrong with it.
 
-    `captured` counts all time, the other counts since the start.
+    captured = handed_on + given_up + held, of all time. `clock` is "right" or "unsynchronized".
     """
 
     state: str
     camera: str
     captured: int
-    published: int
-    pending: int
+    handed_on: int
     given_up: int
+    held: int
     frames: int
+    clock: str = "right"
     fps: float = 0.0
 
     def encoded(self) -> bytes:

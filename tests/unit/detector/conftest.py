@@ -12,7 +12,7 @@ import pytest
 from facefleet.detector.finder import YuNetFinder
 from facefleet.detector.source import Image
 
-from tests.unit.demo_files import DEMO, present
+from tests.demo_files import DEMO, present
 
 Clip = Callable[[str], Path]
 Stream = Callable[..., contextlib.AbstractContextManager[str]]

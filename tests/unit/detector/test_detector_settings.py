@@ -73,7 +73,7 @@ def test_a_password_is_not_shown() -> None:
         ("min_face_px", "0"),
         ("repeat_s", "-1"),
         ("margin", "-0.1"),
-        ("pending_max", "0"),
+        ("outbox_max_bytes", "0"),
         ("finder", "magic"),
         ("camera", "Front Door"),
         ("source", ""),

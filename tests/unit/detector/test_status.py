@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from facefleet.detector.status import Reporter, Status
 
-FRESH = Status(state="online", camera="ok", captured=1, published=1, pending=0, given_up=0, frames=10)
+FRESH = Status(state="online", camera="ok", captured=1, handed_on=1, given_up=0, held=0, frames=10)
 
 
 class Desk:
@@ -76,9 +76,10 @@ def test_fps_is_measured(desk: Desk) -> None:
         "state": "online",
         "camera": "ok",
         "captured": 1,
-        "published": 1,
-        "pending": 0,
+        "handed_on": 1,
         "given_up": 0,
+        "held": 0,
         "frames": 25,
+        "clock": "right",
         "fps": pytest.approx(5.0),
     }

@@ -85,8 +85,8 @@ def test_variables_of_others_are_left_alone() -> None:
         ("FACEFLEET_LOG_LEVEL", "loud"),
         ("FACEFLEET_WINDOW", "0"),
         ("FACEFLEET_WINDOW", "many"),
-        ("FACEFLEET_RETRY_S", "0"),
-        ("FACEFLEET_RETRY_S", "nan"),
+        ("FACEFLEET_RECEIPT_TIMEOUT_S", "0"),
+        ("FACEFLEET_RECEIPT_TIMEOUT_S", "nan"),
         ("FACEFLEET_METRICS_PORT", "70000"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from facefleet.detector.crop import crop
 from facefleet.detector.finder import YuNetFinder
 
-from tests.unit.demo_files import DEMO, present
+from tests.demo_files import DEMO, present
 
 
 @pytest.fixture(scope="session")
