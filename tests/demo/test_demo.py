@@ -208,6 +208,7 @@ def publish(event: FaceEvent, properties: list[tuple[str, str]] | None = None) -
     outcomes: list[Outcome] = []
     link = Link(CLOUD_BROKER, "demo-test")
     link.start()
+    await_until(lambda: link.connected, 30, "the cloud broker takes a connection")
     link.publish(
         topics.faces("face_detection", event.device, event.camera),
         event.image,
@@ -268,6 +269,29 @@ def test_nothing_is_lost_or_doubled_while_the_s3_server_is_away_for_a_minute(s3:
     assert len(stored) == want
     digests = [s3.head_object(Bucket=BUCKET, Key=key)["Metadata"]["id"] for key in stored]
     assert len(set(digests)) == len(digests)
+    machine.compose("edge", "start", *DETECTORS)
+
+
+def test_nothing_is_lost_or_doubled_when_every_service_and_broker_is_killed(s3: S3Client) -> None:
+    extra = len(keys(s3, "faces/")) - captured_and_stored(s3)
+    victims = [container for container in machine.containers() if "s3" not in container["Name"]]
+    for victim in victims:
+        machine.kill(victim)
+    await_until(
+        lambda: all(
+            container["State"].get("Health", {}).get("Status") == "healthy"
+            and container["RestartCount"] == (container["Id"] in {victim["Id"] for victim in victims})
+            for container in machine.containers()
+        ),
+        120,
+        "all are back by themselves",
+    )
+    machine.compose("edge", "stop", *DETECTORS)
+    want = captured() + extra
+    await_until(lambda: len(keys(s3, "faces/")) >= want, 60, f"{want} faces stored")
+    stored = keys(s3, "faces/")
+    assert len(stored) == want
+    assert len({key.rpartition("-")[2] for key in stored}) == want
     machine.compose("edge", "start", *DETECTORS)
 
 

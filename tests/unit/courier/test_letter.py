@@ -29,6 +29,12 @@ def test_a_form_of_the_future_is_refused() -> None:
         Letter.read(b"\x02" + body[1:])
 
 
+def test_form_1_stays_readable() -> None:
+    """As the release that introduced it wrote it."""
+    body = bytes.fromhex("01000500000009") + b"f/a/b" + b"\x26\x00\x02id\x00\x02x1" + b"face"
+    assert Letter.read(body) == Letter(b"f/a/b", encode(user=[("id", "x1")]), b"face")
+
+
 def test_one_event_has_one_key_and_its_score(make_event: MakeEvent) -> None:
     event, other = make_event(score=0.5), make_event(score=0.5)
     assert letter_of("f/a/b", event).key == letter_of("f/a/b", event).key
