@@ -11,6 +11,10 @@ class Proxy:
     """Forwards one loopback port to another."""
 
     def __init__(self, target_port: int) -> None:
+        self.there = bytearray()
+        """What went to the target, of all connections."""
+        self.back = bytearray()
+        self.records = False
         self._target = ("127.0.0.1", target_port)
         self._flowing = threading.Event()
         self._flowing.set()
@@ -87,17 +91,19 @@ class Proxy:
             self._pairs.append(far)
         for side in (near, far):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
+        back = threading.Thread(target=self._pump, args=(far, near, self.back), daemon=True)
         back.start()
-        self._pump(near, far)
+        self._pump(near, far, self.there)
         back.join()
         for side in (near, far):
             side.close()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, record: bytearray) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._flowing.wait()
+                if self.records:
+                    record += data
                 sink.sendall(data)
         for side in (source, sink):
             with contextlib.suppress(OSError):

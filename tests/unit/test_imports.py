@@ -9,11 +9,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "services/facefleet"
 SHARED = {"runtime", "messaging", "storage"}
 MAY_IMPORT = {
     "runtime": set[str](),
+    "custody": {"runtime"},
     "messaging": {"runtime"},
+    "courier": {"custody", "messaging", "runtime"},
     "storage": {"runtime"},
     "logger": {"runtime", "messaging"},
-    "forwarder": {"runtime", "messaging"},
-    "detector": {"runtime", "messaging"},
+    "forwarder": {"runtime", "messaging", "custody", "courier"},
+    "detector": {"runtime", "messaging", "custody", "courier"},
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
     "sheet": SHARED,

@@ -1,31 +1,48 @@
-"""Puts objects into the bucket, each exactly once.
+"""Puts objects into the bucket, each exactly once, and tells which failures may pass.
 
-Source: S3 PutObject with `If-None-Match: *` (412 when the key exists, 409 when two puts race).
+Source: S3 API reference, "Error responses", and PutObject with `If-None-Match: *` (412 when the key exists,
+409 when two puts race).
 """
 
-import base64
 import enum
 import hashlib
-from functools import partial
-from typing import TYPE_CHECKING, Literal
-
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from facefleet.processor.verdict import Parcel
-from facefleet.storage.s3 import S3Settings, client
+from facefleet.storage.answer import Answer
+from facefleet.storage.connection import ExchangeError
+from facefleet.storage.keys import NoKeysError
+from facefleet.storage.put import Encryption, Puts, Upload
+from facefleet.storage.s3 import S3Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+PROBE = Parcel(
+    Upload("probes/processor", b"", hashlib.sha256(b"").digest(), "text/plain", {}), device="", rejected=""
+)
 
-PROBE_KEY = "probes/processor"
+_STORED = 200
+_BAD_REQUEST = 400
 _ALREADY_THERE = 412
-_NEVER = {"EntityTooLarge", "KeyTooLongError", "MetadataTooLarge"}
-_KEY_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
+_NEVER_STATUS = {413, 414, 431}
+_NEVER_CODES = {"EntityTooLarge", "KeyTooLongError", "MaxMessageLengthExceeded", "MetadataTooLarge"}
+_PASSING = {
+    "AuthorizationHeaderMalformed", "BadDigest", "ExpiredToken", "IncompleteBody", "InvalidAccessKeyId",
+    "InvalidBucketName", "InvalidDigest", "InvalidSecurity", "InvalidToken", "MissingSecurityHeader",
+    "NoSuchBucket", "OperationAborted", "RequestTimeTooSkewed", "RequestTimeout", "SignatureDoesNotMatch",
+    "SlowDown", "TokenRefreshRequired", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch",
+}  # fmt: skip
+"""Said with 400, and yet of the transfer, the keys or the bucket: not of the object."""
+_PASSING_FAMILY = "KMS."
 _REMEDIES = {
-    "NoSuchBucket": "create the bucket or correct its name",
     "AccessDenied": "see that the bucket is there and that the processor may put objects into it",
+    "AuthorizationHeaderMalformed": "correct the region",
+    "ConditionalRequestConflict": "another put of the same object is on its way: it is tried again",
+    "ExpiredToken": "the keys have expired: they are read again",
     "InvalidAccessKeyId": "correct the key in the credentials file",
+    "NoSuchBucket": "create the bucket or correct its name",
+    "NotImplemented": "use an S3 server that knows If-None-Match",
+    "PermanentRedirect": "correct the region",
+    "RequestTimeTooSkewed": "set the clock of this host",
     "SignatureDoesNotMatch": "correct the secret in the credentials file",
+    "TemporaryRedirect": "correct the region",
 }
 
 
@@ -45,25 +62,11 @@ class Put(enum.Enum):
 
 
 class Bucket:
-    """One bucket, for putting only. Thread-safe."""
+    """One bucket, for putting only. Thread-safe; each thread has its own connection."""
 
-    def __init__(
-        self,
-        settings: S3Settings,
-        puts_at_once: int,
-        encryption: Literal["bucket", "AES256", "aws:kms"] = "bucket",
-    ) -> None:
-        self._name = settings.bucket
+    def __init__(self, settings: S3Settings, encryption: Encryption = "bucket") -> None:
         self._where = settings.where
-
-        def connect() -> "Callable[..., object]":
-            put_object = client(settings, puts_at_once).put_object
-            return (
-                put_object if encryption == "bucket" else partial(put_object, ServerSideEncryption=encryption)
-            )
-
-        self._connect = connect
-        self._put_object = connect()
+        self._puts = Puts(settings, encryption)
 
     def put(self, parcel: Parcel) -> Put:
         """Put one object unless its key exists.
@@ -73,35 +76,22 @@ class Bucket:
             NeverError: do not try again.
         """
         try:
-            self._put_object(
-                Bucket=self._name,
-                Key=parcel.key,
-                Body=parcel.body,
-                ContentType=parcel.content_type,
-                Metadata=parcel.metadata,
-                IfNoneMatch="*",
-                ChecksumSHA256=base64.b64encode(hashlib.sha256(parcel.body).digest()).decode(),
-            )
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == _ALREADY_THERE:
-                return Put.ALREADY_THERE
-            if code in _NEVER:
-                raise NeverError(code) from error
-            if code in _KEY_REFUSED:
-                self._put_object = self._connect()  # the credentials file may be corrected by now
-            remedy = _REMEDIES.get(code, "it is tried again")
-            raise MayPassError(f"bucket {self._where} said {status} {code}: {remedy}") from error
-        except NoCredentialsError as error:
-            self._put_object = self._connect()
+            answer = self._puts.put(parcel.upload)
+        except NoKeysError as error:
             raise MayPassError(
-                f"bucket {self._where}: no key found: provide the credentials file or the instance role"
+                f"bucket {self._where}: no key found ({error}): "
+                "provide the credentials file or the instance role"
             ) from error
-        except BotoCoreError as error:
-            # The text ends with the object's URL, another for each.
-            said = str(error).partition(" URL:")[0]
-            raise MayPassError(f"bucket {self._where} unreachable: {said}") from error
+        except ExchangeError as error:
+            raise MayPassError(f"bucket {self._where} unreachable: {error}") from error
+        except ValueError as error:
+            raise NeverError(str(error)) from error
+        if answer.status == _ALREADY_THERE:
+            return Put.ALREADY_THERE
+        if answer.status != _STORED:
+            raise self._refusal(answer)
+        if not answer.header("etag"):
+            raise MayPassError(f"bucket {self._where}: no S3 server answers there: correct the address")
         return Put.STORED
 
     def probe(self) -> Put:
@@ -110,4 +100,27 @@ class Bucket:
         Raises:
             MayPassError: it does not, for now.
         """
-        return self.put(Parcel(PROBE_KEY, "", b"", "text/plain", {}))
+        try:
+            return self.put(PROBE)
+        except NeverError as error:
+            raise MayPassError(f"bucket {self._where} takes no object at all: it said {error}") from error
+
+    def close(self) -> None:
+        """End the connections; no thread must be putting."""
+        self._puts.close()
+
+    def _refusal(self, answer: Answer) -> MayPassError | NeverError:
+        said = f"{answer.status} {answer.code}".rstrip()
+        if can_never_pass(answer.status, answer.code):
+            return NeverError(said)
+        remedy = _REMEDIES.get(answer.code, "it is tried again")
+        return MayPassError(f"bucket {self._where} said {said}: {remedy}")
+
+
+def can_never_pass(status: int, code: str) -> bool:
+    """Tell whether a refusal is of the object itself, for ever, or of something that may change."""
+    if status in _NEVER_STATUS or code in _NEVER_CODES:
+        return True
+    if status != _BAD_REQUEST or not code:  # without a code it is not S3 that speaks
+        return False
+    return code not in _PASSING and not code.startswith(_PASSING_FAMILY)

@@ -5,11 +5,13 @@ import io
 import urllib.parse
 from dataclasses import dataclass, replace
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from facefleet.messaging import topics
+from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.event import FaceEvent, MalformedEventError, parse
-from facefleet.messaging.link import Delivery
+from facefleet.messaging.properties import MalformedPropertiesError
+from facefleet.storage.put import Upload
 
 EXTENSIONS = {"image/png": ("PNG", "png"), "image/jpeg": ("JPEG", "jpg"), "image/webp": ("WEBP", "webp")}
 METADATA_MOST_CHARS = 250
@@ -22,16 +24,18 @@ KEY_PART_MOST_CHARS = 100
 class Parcel:
     """One object to be put. `rejected` tells why it is a dead letter, and is empty for a face."""
 
-    key: str
+    upload: Upload
     device: str
-    body: bytes
-    content_type: str
-    metadata: dict[str, str]
     rejected: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the object's key."""
+        return self.upload.key
 
     def without_body(self) -> "Parcel":
         """Return the same parcel, emptied: for what S3 takes in no form."""
-        return replace(self, body=b"")
+        return replace(self, upload=replace(self.upload, body=b"", digest=_digest(b"")))
 
 
 def judge(delivery: Delivery, image_max_bytes: int) -> Parcel:
@@ -41,15 +45,12 @@ def judge(delivery: Delivery, image_max_bytes: int) -> Parcel:
             topics.sender(delivery.topic), delivery.content_type, delivery.properties, delivery.payload
         )
         extension = _extension(event, image_max_bytes)
-    except MalformedEventError as error:
+    except (MalformedEventError, MalformedPropertiesError) as error:
         return dead_letter(delivery, str(error))
-    return Parcel(
-        key=face_key(event, extension),
-        device=event.device,
-        body=event.image,
-        content_type=event.content_type,
-        metadata=dict(event.attributes()),
-    )
+    metadata = dict(event.attributes())
+    digest = bytes.fromhex(metadata["sha256"])
+    key = face_key(event, extension)
+    return Parcel(Upload(key, event.image, digest, event.content_type, metadata), event.device)
 
 
 def face_key(event: FaceEvent, extension: str) -> str:
@@ -62,20 +63,23 @@ def face_key(event: FaceEvent, extension: str) -> str:
 def dead_letter(delivery: Delivery, reason: str) -> Parcel:
     """Return the parcel of a message that can never be a face."""
     device, _, camera = delivery.topic.partition("/")[2].partition("/")
-    digest = hashlib.sha256(repr(delivery.properties).encode() + delivery.payload).hexdigest()
-    given = {name: value for name, value in delivery.properties if name in ("id", "source", "time", "type")}
+    try:
+        properties = delivery.properties
+    except MalformedPropertiesError:
+        properties = ()
+    given = {name: value for name, value in properties if name in ("id", "source", "time", "type")}
     sender = "/".join(_printable(name, KEY_PART_MOST_CHARS) for name in (device, camera))
-    return Parcel(
-        key=f"dead-letter/{sender}/{digest}",
-        device=device,
+    upload = Upload(
+        key=f"dead-letter/{sender}/{_digest(repr(properties).encode() + delivery.payload).hex()}",
         body=delivery.payload,
+        digest=_digest(delivery.payload),
         content_type="application/octet-stream",
         metadata={
             name: _printable(value, METADATA_MOST_CHARS, "/")
             for name, value in {"reason": reason, "topic": delivery.topic, **given}.items()
         },
-        rejected=reason,
     )
+    return Parcel(upload, device, reason)
 
 
 def _extension(event: FaceEvent, image_max_bytes: int) -> str:
@@ -91,6 +95,8 @@ def _extension(event: FaceEvent, image_max_bytes: int) -> str:
     try:
         with Image.open(io.BytesIO(event.image), formats=[form]) as image:
             image.verify()
+    except UnidentifiedImageError:  # its text has an address of memory, another each time
+        raise MalformedEventError(f"the payload is no sound {form}: it is something else") from None
     except Exception as error:  # noqa: BLE001 - Pillow has many ways to say it, IndexError among them
         raise MalformedEventError(f"the payload is no sound {form}: {error}") from None
     return extension
@@ -100,3 +106,7 @@ def _printable(text: str, most: int, also_safe: str = "") -> str:
     """Headers and keys take plain ASCII only; the rest is percent-encoded, and a lone dot is no name."""
     quoted = urllib.parse.quote(text[:most], safe=" !#$&'()*+,-:;<=>?@[]^_{|}~." + also_safe)[:most]
     return quoted if quoted.strip(". ") else "unnamed"
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

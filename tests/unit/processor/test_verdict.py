@@ -35,11 +35,11 @@ def test_a_face_has_the_key_and_the_metadata_of_its_event(
     event = make_event(id="a1b2", time=datetime(2026, 11, 22, 7, 50, 1, 123456, tzinfo=UTC))
     parcel = judge(make_delivery(event), MOST)
     assert parcel.key == "faces/jetson-01/lobby/2026/11/22/20261122T075001.123Z-a1b2.png"
-    assert parcel.body == event.image
-    assert parcel.content_type == "image/png"
+    assert parcel.upload.body == event.image
+    assert parcel.upload.content_type == "image/png"
     assert parcel.device == "jetson-01"
     assert parcel.rejected == ""
-    assert parcel.metadata == {
+    assert parcel.upload.metadata == {
         "specversion": "1.0",
         "id": "a1b2",
         "source": "/devices/jetson-01/cameras/lobby",
@@ -73,7 +73,7 @@ def test_each_kind_of_image_has_its_extension(
     event = make_event(image=encoded(form), content_type=f"image/{form.lower()}")
     parcel = judge(make_delivery(event), MOST)
     assert parcel.key.endswith(f"-{event.id}.{extension}")
-    assert parcel.content_type == f"image/{form.lower()}"
+    assert parcel.upload.content_type == f"image/{form.lower()}"
 
 
 def test_the_same_message_has_the_same_key_and_another_has_another(
@@ -88,9 +88,9 @@ def is_dead_letter(delivery: Delivery, reason: str) -> None:
     parcel = judge(delivery, MOST)
     assert re.fullmatch(r"dead-letter/[^/]+/[^/]+/[0-9a-f]{64}", parcel.key)
     assert re.search(reason, parcel.rejected)
-    assert re.search(reason, parcel.metadata["reason"])
-    assert parcel.body == delivery.payload
-    assert parcel.content_type == "application/octet-stream"
+    assert re.search(reason, parcel.upload.metadata["reason"])
+    assert parcel.upload.body == delivery.payload
+    assert parcel.upload.content_type == "application/octet-stream"
     assert judge(delivery, MOST) == parcel
 
 
@@ -144,7 +144,7 @@ def test_a_dead_letter_keeps_what_it_said_of_itself(
     make_event: MakeEvent, make_delivery: MakeDelivery
 ) -> None:
     event = make_event()
-    metadata = judge(make_delivery(event, change={"score": "7"}), MOST).metadata
+    metadata = judge(make_delivery(event, change={"score": "7"}), MOST).upload.metadata
     assert metadata == {
         "reason": "score '7' is not between 0 and 1",
         "topic": "face_detection/jetson-01/lobby",
@@ -169,7 +169,7 @@ text = st.text(st.characters(exclude_categories=["Cs"]))
 def test_whatever_comes_is_put_under_a_key_and_metadata_that_s3_takes(
     topic: str, properties: list[tuple[str, str]], content_type: str | None, payload: bytes
 ) -> None:
-    parcel = judge(Delivery(topic, payload, content_type, tuple(properties), False, lambda: None), MOST)  # noqa: FBT003
+    parcel = judge(Delivery.of(topic, payload, content_type=content_type, properties=properties), MOST)
     assert parcel.key.isascii()
     assert parcel.key.isprintable()
     assert len(parcel.key) <= 1024
@@ -177,9 +177,9 @@ def test_whatever_comes_is_put_under_a_key_and_metadata_that_s3_takes(
     assert parts[0] == "dead-letter"
     assert len(parts) == 4
     assert all(0 < len(part) <= 255 and part.strip(". ") for part in parts)
-    assert all(value.isascii() and value.isprintable() for value in parcel.metadata.values())
-    assert sum(len(name) + len(value) for name, value in parcel.metadata.items()) <= 2048
-    assert parcel.metadata["reason"]
+    assert all(value.isascii() and value.isprintable() for value in parcel.upload.metadata.values())
+    assert sum(len(name) + len(value) for name, value in parcel.upload.metadata.items()) <= 2048
+    assert parcel.upload.metadata["reason"]
 
 
 contents = st.binary(max_size=60) | st.binary(max_size=30).map(lambda rest: b"name\0" + rest)
