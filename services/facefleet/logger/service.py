@@ -1,6 +1,7 @@
 """The logger's story: a message comes in, its attributes go out as one line."""
 
 import threading
+from collections import deque
 
 from prometheus_client import Counter
 
@@ -12,6 +13,7 @@ from facefleet.runtime.health import Health
 from facefleet.runtime.settings import BrokerSettings, Name
 
 CONDITIONS = ("broker",)
+RECENT = 500
 SESSION_S = 3600
 """A restarted logger still gets the lines of its absence, up to an hour."""
 
@@ -33,7 +35,7 @@ def run(settings: LoggerSettings, health: Health, stop: threading.Event) -> None
         session_expiry_s=SESSION_S,
         qos=settings.qos,
         subscriptions=[topics.all_faces(settings.topic_prefix)],
-        on_message=log_delivery,
+        on_message=Journal().log,
         on_state=health.follow("broker"),
     )
     link.start()
@@ -41,18 +43,27 @@ def run(settings: LoggerSettings, health: Health, stop: threading.Event) -> None
     link.stop()
 
 
-def log_delivery(delivery: Delivery) -> None:
-    """Write the line of one message, whatever it is, and let the broker forget it."""
-    try:
-        event = parse(
-            topics.sender(delivery.topic), delivery.content_type, delivery.properties, delivery.payload
-        )
-    except MalformedEventError as error:
-        _log.warning("not a face", topic=delivery.topic, size=len(delivery.payload), reason=str(error))
-    else:
-        _seen.labels(camera=event.camera).inc()
-        _log.info("face", **fields(event))
-    delivery.acknowledge()
+class Journal:
+    """Writes lines, one for each face: a face that is sent again because its receipt got lost has its line."""
+
+    def __init__(self) -> None:
+        """Begin without a past."""
+        self._recent: deque[str] = deque(maxlen=RECENT)
+
+    def log(self, delivery: Delivery) -> None:
+        """Write the line of one message, whatever it is, and let the broker forget it."""
+        try:
+            event = parse(
+                topics.sender(delivery.topic), delivery.content_type, delivery.properties, delivery.payload
+            )
+        except MalformedEventError as error:
+            _log.warning("not a face", topic=delivery.topic, size=len(delivery.payload), reason=str(error))
+        else:
+            if event.id not in self._recent:
+                self._recent.append(event.id)
+                _seen.labels(camera=event.camera).inc()
+                _log.info("face", **fields(event))
+        delivery.acknowledge()
 
 
 def fields(event: FaceEvent) -> dict[str, str | int | float]:

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from facefleet.messaging.event import MalformedEventError
+
 _PAYLOAD_FORMAT = 0x01
 _EXPIRY = 0x02
 _CONTENT_TYPE = 0x03
@@ -25,7 +27,7 @@ _CONTINUES = 0x80
 _two = struct.Struct("!H")
 
 
-class MalformedPropertiesError(ValueError):
+class MalformedPropertiesError(MalformedEventError):
     """The bytes are not the properties of a PUBLISH."""
 
 

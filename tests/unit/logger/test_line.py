@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
-from facefleet.logger.service import fields, log_delivery
+from facefleet.logger.service import Journal, fields
 from facefleet.messaging.event import Box
 
 from tests.conftest import MakeDelivery, MakeEvent
@@ -22,7 +22,7 @@ def test_the_line_of_a_face_tells_who_when_where_and_how_large(
 ) -> None:
     event = make_event(time=datetime(2026, 3, 1, 12, tzinfo=UTC), score=0.9, box=Box(1, 2, 30, 40), id="a-1")
     acknowledged: list[bool] = []
-    log_delivery(make_delivery(event, acknowledge=lambda: acknowledged.append(True)))
+    Journal().log(make_delivery(event, acknowledge=lambda: acknowledged.append(True)))
     assert lines == [
         {
             "event": "face",
@@ -50,10 +50,20 @@ def test_what_is_no_face_is_said_and_acknowledged_too(
 ) -> None:
     acknowledged: list[bool] = []
     event = make_event()
-    log_delivery(make_delivery(event, change={"box": "wide"}, acknowledge=lambda: acknowledged.append(True)))
+    Journal().log(make_delivery(event, change={"box": "wide"}, acknowledge=lambda: acknowledged.append(True)))
     (line,) = lines
     assert (line["log_level"], line["event"]) == ("warning", "not a face")
     assert line["reason"] == "box 'wide' is not x,y,width,height"
     assert line["topic"] == "face_detection/jetson-01/lobby"
     assert line["size"] == len(event.image)
     assert acknowledged == [True]
+
+
+def test_a_face_that_is_sent_again_has_its_line(
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+) -> None:
+    journal = Journal()
+    event, other = make_event(), make_event()
+    for each in (event, other, event):
+        journal.log(make_delivery(each))
+    assert [line["id"] for line in lines] == [event.id, other.id]
