@@ -65,8 +65,13 @@ class Admission:
 
         `say` hears of those that do not come in. Call it again until the queue is empty.
         """
-        plan = _Plan([])
         self._credit = 0
+        size = sum(newcomer.size for newcomer in queue)
+        if self._writer.has_room(size) and self._lacks(len(queue), size) <= 0:
+            everyone = list(queue)
+            queue.clear()
+            return everyone
+        plan = _Plan([])
         self._reclaimed = False
         while queue:
             newcomer = queue[0]

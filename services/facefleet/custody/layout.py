@@ -50,6 +50,8 @@ class SegmentHeader(NamedTuple):
     serial: int
     created_ms: int
     """Wall clock, milliseconds since 1970."""
+    recycled: bool = False
+    """The file had been another segment: what lies behind the last record may be of that one."""
 
 
 class RecordHeader(NamedTuple):
@@ -82,7 +84,13 @@ class Footer(NamedTuple):
 def encode_header(header: SegmentHeader) -> bytes:
     """Return the HEADER_SIZE first bytes of a segment."""
     body = _HEADER.pack(
-        _SEGMENT_MAGIC, header.version, 0, header.before, header.id, header.serial, header.created_ms
+        _SEGMENT_MAGIC,
+        header.version,
+        int(header.recycled),
+        header.before,
+        header.id,
+        header.serial,
+        header.created_ms,
     )
     return body + _CRC.pack(zlib.crc32(body))
 
@@ -93,8 +101,8 @@ def decode_header(data: bytes) -> SegmentHeader | None:
         return None
     if _CRC.unpack_from(data, _HEADER.size)[0] != zlib.crc32(data[: _HEADER.size]):
         return None
-    _, version, _, before, identity, serial, created = _HEADER.unpack_from(data)
-    return SegmentHeader(version, before, identity, serial, created)
+    _, version, flags, before, identity, serial, created = _HEADER.unpack_from(data)
+    return SegmentHeader(version, before, identity, serial, created, bool(flags & 1))
 
 
 def body_crc(parts: Iterable[bytes | memoryview]) -> int:
@@ -105,8 +113,11 @@ def body_crc(parts: Iterable[bytes | memoryview]) -> int:
     return crc
 
 
-def encode_record(header: RecordHeader, serial: int) -> bytes:
-    """Return the RECORD_SIZE bytes that stand before a body; the serial goes into their checksum only."""
+def encode_record(header: tuple[int, int, int, int, int, float, int, int], serial: int) -> bytes:
+    """Return the RECORD_SIZE bytes that stand before a body; the serial goes into their checksum only.
+
+    The header is a RecordHeader, or the same as a bare tuple, which takes half the time to make.
+    """
     rest = _RECORD.pack(*header)
     return _RECORD_HEAD.pack(RECORD_MAGIC, zlib.crc32(rest, serial & 0xFFFFFFFF)) + rest
 

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facefleet.custody import aside, space
+from facefleet.custody import aside, space, spares
 from facefleet.custody.aside import SetAside
 from facefleet.custody.entry import Fate
 from facefleet.custody.errors import SpoolError
@@ -95,7 +95,7 @@ class _Opening:
         self._folder = folder
         self._ledger = Ledger(folder)
         self._headers: dict[int, SegmentHeader | None] = {}
-        block = os.statvfs(folder).f_bsize
+        block = os.statvfs(folder).f_frsize
         self._budget = Budget(max_bytes, block, 0)
         self._max_bytes = max_bytes
         self._lock = lock
@@ -140,6 +140,8 @@ class _Opening:
             name = _NAME.fullmatch(path.name)
             if name is not None and int(name[1]) not in self._headers:
                 path.unlink()
+        for path in self._folder.glob(spares.PATTERN):
+            path.unlink()
         space.sync_folder(self._folder)
         self._ledger.forget_folded()
 
@@ -170,8 +172,17 @@ class _Opening:
         fd = os.open(path, os.O_RDWR)
         try:
             size = os.fstat(fd).st_size
-            found = survey(fd, serial, follower.before if follower is not None else NO_COUNT)
-            if found.tail or (not found.offsets and 0 < size != HEADER_SIZE):
+            if header is not None and header.serial != serial:
+                # A spare that had its new name and nothing more when the power went.
+                self._remove(serial)
+                return
+            found = survey(
+                fd,
+                serial,
+                follower.before if follower is not None else NO_COUNT,
+                recycled=header is not None and header.recycled,
+            )
+            if found.torn or (not found.offsets and 0 < size < HEADER_SIZE):
                 opened.torn += 1
                 _log.warning(
                     "an unfinished write was cut off", file=str(path), offset=found.end, size=found.tail
@@ -214,7 +225,7 @@ class _Opening:
             if damaged:
                 data = os.pread(fd, min(gap.stop - gap.start, self._max_bytes // aside.SHARE), gap.start)
                 report_damage(segment, gap.start, damaged, opened.set_aside, data)
-        opened.torn += torn and not found.tail
+        opened.torn += torn and not found.torn
         segment.load(bytes(states))
         self._write_marks(segment, len(marks), bytes(states), marks[:count])
 

@@ -48,23 +48,27 @@ class Survey:
     """Where the records end."""
     tail: int = 0
     """Bytes behind the last record that are none."""
+    torn: bool = False
+    """They are the beginning of a write that was not finished, as far as one can tell."""
     last_batch: int = 0
     """Every number before this one was committed."""
 
 
-def survey(fd: int, serial: int, known_count: int = NO_COUNT) -> Survey:
+def survey(fd: int, serial: int, known_count: int = NO_COUNT, *, recycled: bool = False) -> Survey:
     """Walk a segment file; bodies are checked only where it was not closed in good order. Changes nothing.
 
     Args:
         fd: the file.
         serial: its serial.
         known_count: how many records it must have according to the segment that followed, or NO_COUNT.
+        recycled: what lies behind the last record may be of another segment.
     """
-    return _Walk(fd, serial).survey(known_count)
+    return _Walk(fd, serial, recycled=recycled).survey(known_count)
 
 
 class _Walk:
-    def __init__(self, fd: int, serial: int) -> None:
+    def __init__(self, fd: int, serial: int, *, recycled: bool) -> None:
+        self._recycled = recycled
         self._fd = fd
         self._serial = serial
         self._size = os.fstat(fd).st_size
@@ -122,6 +126,12 @@ class _Walk:
                 found.last_batch = len(found.offsets)
             _trim_torn(found)
             found.tail = max(0, end - found.end)
+            found.torn = found.tail > 0 and not (self._recycled and self._is_of_another(found.end))
+
+    def _is_of_another(self, offset: int) -> bool:
+        """Say whether nothing at the end of the records is of this segment, or only its footer."""
+        footer = decode_footer(self._read(offset, FOOTER_SIZE), self._serial)
+        return footer is not None or decode_record(self._read(offset, RECORD_SIZE), self._serial) is None
 
     def _header(self, offset: int, found: Survey) -> RecordHeader | None:
         at = offset - self._window_at

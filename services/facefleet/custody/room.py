@@ -8,6 +8,7 @@ from facefleet.custody.errors import SpoolError
 from facefleet.custody.ledger import MOST_FOLDED, Ledger
 from facefleet.custody.segment import Segment
 from facefleet.custody.space import DISK_FULL, Budget, on_disk, punch, sync_folder
+from facefleet.custody.spares import Spares
 from facefleet.custody.writer import Writer
 from facefleet.runtime import logs
 
@@ -19,19 +20,19 @@ class Room:
 
     def __init__(
         self,
-        folder: Path,
         backlog: Backlog,
         writer: Writer,
         ledger: Ledger,
         budget: Budget,
         *,
+        spares: Spares,
         can_punch: bool,
     ) -> None:
-        self._folder = folder
         self._backlog = backlog
         self._writer = writer
         self._ledger = ledger
         self._budget = budget
+        self._spares = spares
         self._can_punch = can_punch
         self._noted = False
 
@@ -61,6 +62,8 @@ class Room:
         before = self._budget.used
         self.retire_active()
         self.fold()
+        self._spares.clear()
+        self._writer.give_back_ready()
         if self._can_punch:
             for segment in self._backlog.dirty():
                 self._punch(segment)
@@ -86,7 +89,7 @@ class Room:
                 self._ledger.make()
                 if len(self._ledger.folded) + len(dead) > MOST_FOLDED:
                     # Their removal is made durable, so that they need not be remembered.
-                    sync_folder(self._folder)
+                    sync_folder(self._ledger.path.parent)
                     self._ledger.forget_folded()
                 self._ledger.fold((segment.serial, segment.id, segment.fates()) for segment in dead)
             except OSError as error:
@@ -100,9 +103,9 @@ class Room:
                 ) from error
             for segment in dead:
                 self._backlog.remove(segment)
-                for path in (segment.path, segment.marks_path):
-                    Path(path).unlink(missing_ok=True)
-                self._budget.adjust(-segment.disk)
+                Path(segment.marks_path).unlink(missing_ok=True)
+                self._budget.adjust(-segment.marks_disk)
+                self._spares.offer(Path(segment.path), segment.serial)
         return True
 
     def _punch(self, segment: Segment) -> None:

@@ -28,6 +28,8 @@ class Segment:
         self.marks_path = str(folder / f"{serial:020d}.rel")
         self.size = 0
         """Bytes committed; 0 as long as not even the header is."""
+        self.ready = 0
+        """Bytes from the start of the file that have blocks already, whatever is in them."""
         self.sealed = False
         """Nothing will be appended any more."""
         self.offsets = array("I")

@@ -15,6 +15,8 @@ _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.fallocate64.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+_SYNC_WRITE = 0x02
+_libc.sync_file_range.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -81,8 +83,8 @@ def punch(fd: int, offset: int, size: int) -> bool:
     raise OSError(code, os.strerror(code))
 
 
-def write_all(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> None:
-    """Write buffers, one behind the other.
+def write_all(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+    """Write buffers, one behind the other, and return the offset behind them.
 
     Raises:
         OSError: not all were written.
@@ -94,6 +96,12 @@ def write_all(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> No
             # To a file, the system writes less than it is told only when the disk is full.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         offset += size
+    return offset
+
+
+def begin_writing_out(fd: int, offset: int, size: int) -> None:
+    """Let the disk begin with what was written, without waiting for it; a hint, and no failure counts."""
+    _libc.sync_file_range(fd, offset, size, _SYNC_WRITE)
 
 
 def sync_folder(folder: Path) -> None:

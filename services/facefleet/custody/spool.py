@@ -32,6 +32,7 @@ from facefleet.custody.recent import RecentKeys
 from facefleet.custody.room import Room, folder_can_punch
 from facefleet.custody.segment import Segment
 from facefleet.custody.space import DISK_FULL
+from facefleet.custody.spares import Spares
 from facefleet.custody.writer import Newcomer, Writer
 
 __all__ = ["Spool", "WhenFull"]
@@ -99,15 +100,17 @@ class Spool:
                 f"the file system of {folder} cannot give back space inside a file (punch a hole), which "
                 "drop_lowest_score needs: use ext4 or XFS, or another policy"
             )
+        self._spares = Spares(folder, self._budget, max_bytes)
         self._writer = Writer(
             folder,
             self._backlog,
             self._budget,
+            self._spares,
             segment_bytes=min(segment_bytes, max_bytes // SEGMENTS),
             next_serial=opened.next_serial,
         )
         self._room = Room(
-            folder, self._backlog, self._writer, self._ledger, self._budget, can_punch=can_punch
+            self._backlog, self._writer, self._ledger, self._budget, spares=self._spares, can_punch=can_punch
         )
         self._admission = Admission(
             self._backlog,
@@ -117,7 +120,11 @@ class Spool:
             when_full=when_full,
             most=self._most_for_a_record(max_bytes),
         )
-        self._room.fold()
+        try:
+            self._room.fold()
+        except SpoolError:
+            os.close(self._lock_fd)
+            raise
 
     def append(self, entries: Sequence[Entry]) -> list[Kept]:
         """Take entries; what is KEPT or a REPEAT is on disk on return.
@@ -201,6 +208,7 @@ class Spool:
             self._closed = True
             try:
                 self._writer.rotate(durably=True)
+                self._spares.clear()
             finally:
                 self._ledger.close()
                 with self._backlog.lock:
@@ -257,7 +265,8 @@ class Spool:
             if first != position:
                 twins.append((position, first))
                 continue
-            queue.append(Newcomer(position, entry, key, _score(entry), sum(map(len, entry.parts))))
+            length = sum(map(len, entry.parts))
+            queue.append(Newcomer(position, entry, key, _score(entry), length, RECORD_SIZE + length))
         return queue, twins
 
     def _ledger_is_there(self) -> bool:
@@ -343,6 +352,8 @@ class Spool:
 
 def _score(entry: Entry) -> float:
     """Return a score as it will be on disk, so that equal ones stay equal."""
-    score = 0.0 if math.isnan(entry.score) else min(max(entry.score, 0.0), 1.0)
+    if not entry.score or math.isnan(entry.score):
+        return 0.0
+    score = min(max(entry.score, 0.0), 1.0)
     (stored,) = _SCORE.unpack(_SCORE.pack(score))
     return float(stored)

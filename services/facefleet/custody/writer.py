@@ -17,10 +17,8 @@ from facefleet.custody.layout import (
     HEADER_SIZE,
     MOST_ELAPSED_MS,
     NO_COUNT,
-    RECORD_SIZE,
     VERSION,
     Footer,
-    RecordHeader,
     SegmentHeader,
     body_crc,
     encode_footer,
@@ -28,18 +26,21 @@ from facefleet.custody.layout import (
     encode_record,
 )
 from facefleet.custody.segment import Segment
-from facefleet.custody.space import DISK_FULL, Budget, on_disk, sync_folder, write_all
+from facefleet.custody.space import DISK_FULL, Budget, begin_writing_out, on_disk, sync_folder, write_all
+from facefleet.custody.spares import Spares
 from facefleet.runtime import logs
 
 WORN = 4
 """A segment is worn once one part in so many of its space was used."""
+
+EARLY_BYTES = 512 * 1024
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 _log = logs.get("custody")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Newcomer:
     """An entry on its way in."""
 
@@ -50,22 +51,27 @@ class Newcomer:
     score: float
     length: int
     """Bytes of the body."""
-
-    @property
-    def size(self) -> int:
-        """Bytes that its record takes."""
-        return RECORD_SIZE + self.length
+    size: int
+    """Bytes of its record."""
 
 
 class Writer:
     """Appends to one segment after the other. One thread at a time."""
 
     def __init__(
-        self, folder: Path, backlog: Backlog, budget: Budget, *, segment_bytes: int, next_serial: int
+        self,
+        folder: Path,
+        backlog: Backlog,
+        budget: Budget,
+        spares: Spares,
+        *,
+        segment_bytes: int,
+        next_serial: int,
     ) -> None:
         self._folder = folder
         self._backlog = backlog
         self._budget = budget
+        self._spares = spares
         self._segment_bytes = segment_bytes
         self._next_serial = next_serial
         self.active: Segment | None = None
@@ -89,10 +95,11 @@ class Writer:
         """Return the bytes on disk that so many records of so many bytes would take."""
         up = self._budget.up
         if self.active is None:
-            return up(HEADER_SIZE + size) + up(count) + self._budget.block
+            more = max(0, up(HEADER_SIZE + size) - up(self._spares.next_size))
+            return more + up(count) + self._budget.block
         end = self.active.size or HEADER_SIZE
         marks = max(0, up(self.active.count + count) - self.active.marks_disk)
-        return up(end + size) - up(self.active.size) + marks
+        return max(0, up(end + size) - up(max(self.active.size, self.active.ready))) + marks
 
     def commit(self, newcomers: Sequence[Newcomer]) -> bool:
         """Write records, durably, and make them visible; False when there is no room on the disk.
@@ -130,18 +137,23 @@ class Writer:
             self._budget.adjust(self._change)
             self._change = 0
         else:
-            self._write_footer(segment, data, durably=durably)
+            # Of one in which nothing is held the ledger takes over the sums: it need not look good.
+            if segment.held or durably:
+                self._write_footer(segment, data, durably=durably)
             self._backlog.seal(segment)
         self._let_go()
 
     def _write_footer(self, segment: Segment, data: Handle, *, durably: bool) -> None:
         # Without one the next open reads the bodies, too: that is all. So it may go without a sync.
         footer = encode_footer(Footer(segment.count, segment.size), segment.serial)
-        need = self._budget.up(segment.size + FOOTER_SIZE) - self._budget.up(segment.size)
+        up = self._budget.up
+        need = max(0, up(segment.size + FOOTER_SIZE) - up(max(segment.size, segment.ready)))
         if not self._budget.reserve(need, margin=False):
             return
         try:
             os.pwrite(data.fd, footer, segment.size)
+            if segment.ready > segment.size + FOOTER_SIZE:
+                os.ftruncate(data.fd, segment.size + FOOTER_SIZE)
             if durably:
                 os.fdatasync(data.fd)
         except OSError as error:
@@ -153,6 +165,14 @@ class Writer:
         finally:
             self._measure(segment, data)
             self._budget.adjust(self._change - need)
+            self._change = 0
+
+    def give_back_ready(self) -> None:
+        """Give back the blocks of the active segment in which nothing is yet."""
+        segment, data = self.active, self._data
+        if segment is not None and data is not None and segment.ready > segment.size:
+            self._cut(segment, data)
+            self._budget.adjust(self._change)
             self._change = 0
 
     def _measure(self, segment: Segment, data: Handle, marks: Handle | None = None) -> None:
@@ -171,7 +191,10 @@ class Writer:
         segment = Segment(self._folder, self._next_serial, secrets.randbits(64), time.monotonic())
         try:
             with self._backlog.lock:
-                self._data = self._backlog.handles.add(segment.path, _NEW)
+                spare = self._spares.take(Path(segment.path))
+                if spare is not None:
+                    segment.ready, segment.data_disk = spare.size, spare.disk
+                self._data = self._backlog.handles.add(segment.path, _NEW if spare is None else os.O_RDWR)
                 self._marks = self._backlog.handles.add(segment.marks_path, _NEW)
         except OSError:
             self._remove(segment)
@@ -184,47 +207,63 @@ class Writer:
     def _write(self, newcomers: Sequence[Newcomer]) -> None:
         segment, data, marks = self._begin()
         new = not segment.size
-        places: list[tuple[int, int, float]] = []
-        buffers: list[bytes | memoryview] = []
-        offset = segment.size
-        if new:
-            buffers.append(self._header(segment))
-            offset = HEADER_SIZE
-        elapsed = min(int((time.monotonic() - (segment.born or 0.0)) * 1000), MOST_ELAPSED_MS)
-        stamp = now_ms()
-        batch = segment.count
-        for index, newcomer in enumerate(newcomers, batch):
-            parts = newcomer.entry.parts
-            header = RecordHeader(
-                newcomer.length, body_crc(parts), index, batch, elapsed, newcomer.score, newcomer.key, stamp
-            )
-            buffers.append(encode_record(header, segment.serial))
-            buffers.extend(parts)
-            places.append((offset, newcomer.length, newcomer.score))
-            offset += RECORD_SIZE + newcomer.length
         try:
             # Room in the release file comes first: so no release can fail for want of it.
-            if batch + len(places) > segment.marks_disk:
-                os.posix_fallocate(marks.fd, 0, self._budget.up(batch + len(places)))
+            if segment.count + len(newcomers) > segment.marks_disk:
+                os.posix_fallocate(marks.fd, 0, self._budget.up(segment.count + len(newcomers)))
                 self._measure(segment, data, marks)
-            write_all(data.fd, buffers, segment.size)
+            places, end = self._write_records(segment, data, newcomers)
             os.fdatasync(data.fd)
             if new:
                 sync_folder(self._folder)
-        except OSError:
+        except BaseException:
             self._cut(segment, data)
             raise
         self._measure(segment, data)
         if new:
             segment.size = HEADER_SIZE
             self._backlog.add(segment)
-        self._backlog.publish(segment, places, offset)
+        self._backlog.publish(segment, places, end)
+
+    def _write_records(
+        self, segment: Segment, data: Handle, newcomers: Sequence[Newcomer]
+    ) -> tuple[list[tuple[int, int, float]], int]:
+        """Write, and return where the records lie (offset, bytes of the body, score) and where they end."""
+        places: list[tuple[int, int, float]] = []
+        buffers: list[bytes | memoryview] = []
+        written = offset = segment.size
+        if not segment.size:
+            buffers.append(self._header(segment))
+            offset = HEADER_SIZE
+        elapsed = min(int((time.monotonic() - (segment.born or 0.0)) * 1000), MOST_ELAPSED_MS)
+        stamp = now_ms()
+        batch = segment.count
+        for number, newcomer in enumerate(newcomers, batch):
+            parts = newcomer.entry.parts
+            length, crc = newcomer.length, body_crc(parts)
+            header = (length, crc, number, batch, elapsed, newcomer.score, newcomer.key, stamp)
+            buffers.append(encode_record(header, segment.serial))
+            buffers.extend(parts)
+            places.append((offset, length, newcomer.score))
+            offset += newcomer.size
+            if offset - written >= EARLY_BYTES:
+                # The disk is busy with these while the checksums of the next are worked out.
+                write_all(data.fd, buffers, written)
+                begin_writing_out(data.fd, written, offset - written)
+                written = offset
+                buffers.clear()
+        return places, write_all(data.fd, buffers, written)
 
     def _header(self, segment: Segment) -> bytes:
         before = self._backlog.segments.get(segment.serial - 1)
         return encode_header(
             SegmentHeader(
-                VERSION, NO_COUNT if before is None else before.count, segment.id, segment.serial, now_ms()
+                VERSION,
+                NO_COUNT if before is None else before.count,
+                segment.id,
+                segment.serial,
+                now_ms(),
+                recycled=segment.ready > 0,
             )
         )
 
@@ -232,6 +271,7 @@ class Writer:
         """Take back what was not committed."""
         try:
             os.ftruncate(data.fd, segment.size)
+            segment.ready = 0
         except OSError as error:
             # Then this tail may come back after a restart, as records that are sent twice: harmless.
             _log.warning("an unfinished write could not be cut off", file=segment.path, reason=error.strerror)
