@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def await_released(service: Service, number: int, timeout: float = 30) -> None:
 
 
 @pytest.fixture
-def site(
+def site(  # noqa: PLR0917 - each is a fixture
     broker: Broker,
     device: str,
     tmp_path: Path,
@@ -440,3 +440,21 @@ def test_a_spool_of_the_future_is_refused_and_left_alone(site: Site, cloud: Brok
     assert forwarder.wait() == 70
     assert forwarder.lines("cannot go on", file.name, "99")
     assert file.read_bytes() == newer
+
+
+def test_what_the_cloud_broker_refuses_is_kept_and_not_sent_again_and_again(
+    site: Site, broker: Broker, cloud: Broker
+) -> None:
+    """The shared broker, whose ACL forbids the prefix, is the cloud of this test, and the other the edge."""
+    forwarder = replace(site, edge=cloud).forwarder(broker, topic_prefix="forbidden")
+    camera = Camera(site.make_link(cloud.port), "forbidden")
+    for event in site.events(3):
+        await_until(
+            lambda event=event: camera.publish(event) == [Outcome.ACCEPTED],  # type: ignore[misc]
+            15,
+            "the forwarder has subscribed",
+        )
+    await_until(lambda: forwarder.lines("the broker refuses a message, kept"), 15, "it says so")
+    time.sleep(2)
+    assert 3 <= forwarder.metric("facefleet_messages_sent_total") < 15
+    assert accounts(forwarder)["held"] == 3

@@ -1,7 +1,8 @@
 """The courier's story: a record leaves the spool, goes over the link, and is let go when its receipt comes.
 
-What the broker answers is no receipt: it acknowledges from memory. Without a receipt in time, after a refusal
-or a lost connection, the record goes back to its place in the spool and is sent again.
+What the broker answers is no receipt: it acknowledges from memory. Without a receipt in time or after a lost
+connection the record is sent again; it may be stored already, so the spool is kept from giving it up. What
+surely did not arrive goes back to its place in the spool.
 """
 
 import random
@@ -46,8 +47,10 @@ _late = Counter("facefleet_receipts_late_total", "Messages whose receipt did not
 @dataclass(slots=True)
 class _OnItsWay:
     size: int
+    sent_before: bool
+    """And it is not known whether it arrived then."""
     due: float = float("inf")
-    """When its receipt is late; not before the broker has it."""
+    """When its receipt is late, and not before the broker has it; or until when it waits."""
 
 
 class Courier:
@@ -77,10 +80,13 @@ class Courier:
         self._paused_until = 0.0
         self._out: dict[Ticket, _OnItsWay] = {}
         self._out_bytes = 0
-        self._parked: dict[Ticket, float] = {}
-        """Refused by the broker one by one: until when each waits."""
+        self._again: dict[Ticket, None] = {}
+        """Sent before, without a receipt, in the order in which they are to be sent again."""
+        self._parked: dict[Ticket, _OnItsWay] = {}
+        """Refused by the broker one by one; each waits until it is due."""
         self._tries: dict[Ticket, int] = {}
         self._turn = 0
+        self._pick = 0
         self._waking = False
         self._trouble = ""
         self._ended = False
@@ -116,11 +122,8 @@ class Courier:
 
     def _fill(self) -> None:
         """Send while there is room on the way."""
-        while self._may_send():
-            record = self._spool.next(self._end())
-            if record is None:
-                return
-            self._send(record)
+        while self._may_send() and self._send_one():
+            pass
 
     def _may_send(self) -> bool:
         if not self.link.connected or self._ended:
@@ -140,13 +143,36 @@ class Courier:
         self._waking = False
         self._fill()
 
+    def _send_one(self) -> bool:
+        """Send what was sent before and what is new by turns, so that neither waits for all of the other."""
+        self._turn += 1
+        if len(self._again) >= self._limits.window or self._turn % 2:
+            return self._send_again() or self._send_new()
+        return self._send_new() or self._send_again()
+
+    def _send_again(self) -> bool:
+        while self._again:
+            ticket = next(iter(self._again))
+            del self._again[ticket]
+            record = self._spool.read(ticket)
+            if record is not None:
+                self._send(record, sent_before=True)
+                return True
+        return False
+
+    def _send_new(self) -> bool:
+        record = self._spool.next(self._end())
+        if record is not None:
+            self._send(record, sent_before=False)
+        return record is not None
+
     def _end(self) -> Priority:
         """Return which end of the backlog the next one is of: mostly the one that the operator prefers."""
-        self._turn += 1
-        other = self._turn % OTHER_END_EVERY == 0
+        self._pick += 1
+        other = self._pick % OTHER_END_EVERY == 0
         return "newest" if (self._limits.priority == "newest") is not other else "oldest"
 
-    def _send(self, record: Record) -> None:
+    def _send(self, record: Record, *, sent_before: bool) -> None:
         try:
             letter = Letter.read(record.body)
         except UnreadableLetterError as error:
@@ -156,7 +182,7 @@ class Courier:
             self._spool.release(record.ticket, Fate.DAMAGED)
             return
         ticket = record.ticket
-        on_its_way = self._out[ticket] = _OnItsWay(len(record.body))
+        on_its_way = self._out[ticket] = _OnItsWay(len(record.body), sent_before)
         self._out_bytes += on_its_way.size
         self._pace.take(on_its_way.size)
         hop = encode(
@@ -182,14 +208,17 @@ class Courier:
             on_its_way.due = time.monotonic() + self._patience(ticket)
             return
         self._forget(ticket)
-        if outcome is Outcome.REFUSED:
-            self._complain("the broker refuses a message, kept")
-            self._parked[ticket] = time.monotonic() + self._patience(ticket)
-            self._tries[ticket] = self._tries.get(ticket, 0) + 1
-        else:
-            self._spool.give_back(ticket)
-        if outcome is Outcome.UNROUTED:
-            self._hold_on("nobody takes messages")
+        match outcome:
+            case Outcome.UNSENT:
+                self._again[ticket] = None
+            case Outcome.UNROUTED:
+                self._put_back(ticket, on_its_way)
+                self._hold_on("nobody takes messages")
+            case Outcome.REFUSED:
+                self._complain("the broker refuses a message, kept")
+                on_its_way.due = time.monotonic() + self._patience(ticket)
+                self._parked[ticket] = on_its_way
+                self._tries[ticket] = self._tries.get(ticket, 0) + 1
 
     def _hear(self, delivery: Delivery) -> None:
         """Let go what a receipt names."""
@@ -213,6 +242,7 @@ class Courier:
     def _settle(self, ticket: Ticket, fate: Fate) -> None:
         self._forget(ticket)
         self._parked.pop(ticket, None)
+        self._again.pop(ticket, None)
         self._tries.pop(ticket, None)
         if self._spool.release(ticket, fate):
             self._window.grow()
@@ -224,9 +254,10 @@ class Courier:
 
     def _refused(self, ticket: Ticket) -> None:
         """Wait: the next holder has no room."""
-        if ticket in self._out:
+        on_its_way = self._out.get(ticket)
+        if on_its_way:
             self._forget(ticket)
-            self._spool.give_back(ticket)
+            self._put_back(ticket, on_its_way)
         self._hold_on("the next holder has no room")
 
     def _hold_on(self, reason: str) -> None:
@@ -244,22 +275,22 @@ class Courier:
         for ticket in late:
             self._forget(ticket)
             self._tries[ticket] = self._tries.get(ticket, 0) + 1
-            self._spool.give_back(ticket)
+            self._again[ticket] = None
         if late:
             _late.inc(len(late))
             self._window.shrink()
             self._complain("receipts do not come in time, sending again")
-        for ticket in [ticket for ticket, due in self._parked.items() if due <= now]:
-            del self._parked[ticket]
-            self._spool.give_back(ticket)
+        for ticket in [ticket for ticket, each in self._parked.items() if each.due <= now]:
+            self._put_back(ticket, self._parked.pop(ticket))
         self._fill()
         if not self._ended:
             self.link.loop.after(TICK_S, self._tick)
 
     def _turned(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - a callback has positional arguments
         """Begin anew on a new connection; what was on its way may have got lost with the old one."""
-        for ticket in (*self._out, *self._parked):
-            self._spool.give_back(ticket)
+        for ticket, parked in self._parked.items():
+            self._put_back(ticket, parked)
+        self._again.update(dict.fromkeys(self._out))
         self._out.clear()
         self._out_bytes = 0
         self._parked.clear()
@@ -276,6 +307,13 @@ class Courier:
         waits = self._limits.receipt_timeout_s * 2.0 ** min(self._tries.get(ticket, 0), 16)
         most = max(self._limits.retry_most_s, self._limits.receipt_timeout_s)
         return min(waits, most) * random.uniform(1.0, 1.25)  # noqa: S311 - jitter, not a secret
+
+    def _put_back(self, ticket: Ticket, on_its_way: _OnItsWay) -> None:
+        """Take back what surely did not arrive this time."""
+        if on_its_way.sent_before:
+            self._again[ticket] = None
+        else:
+            self._spool.give_back(ticket)
 
     def _forget(self, ticket: Ticket) -> None:
         on_its_way = self._out.pop(ticket, None)

@@ -120,6 +120,14 @@ class Backlog:
             self.waiting -= 1
             return self._place(segment, index)
 
+    def find(self, ticket: Ticket) -> Place | None:
+        """Return the place of a record that was taken out and has not come back."""
+        with self.lock:
+            segment = self._by_id.get(ticket.segment)
+            if segment is None or ticket.index >= segment.count or segment.states[ticket.index] != FLYING:
+                return None
+            return self._place(segment, ticket.index)
+
     def size_of_next(self, end: End) -> int | None:
         """Return the bytes of the body that `take` would take out."""
         newest = end == "newest"

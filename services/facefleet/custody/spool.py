@@ -153,6 +153,11 @@ class Spool:
                 return record
         return None
 
+    def read(self, ticket: Ticket) -> Record | None:
+        """Read a record again that was taken out; None when it is not out, or is damaged and so counted."""
+        place = None if self._closed else self._backlog.find(ticket)
+        return None if place is None else self._read(place)
+
     def peek_size(self, end: End) -> int | None:
         """Return the bytes of the body that `next` would give; None when nothing waits."""
         return self._backlog.size_of_next(end)

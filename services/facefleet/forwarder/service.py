@@ -6,7 +6,6 @@ import time
 from facefleet.courier.courier import Courier
 from facefleet.courier.figures import Figures
 from facefleet.custody.errors import SpoolError
-from facefleet.custody.entry import Accounts
 from facefleet.custody.spool import Spool
 from facefleet.forwarder.intake import Intake
 from facefleet.forwarder.report import OFFLINE, Report, camera_statuses
@@ -55,7 +54,8 @@ class Forwarder:
         self._figures = Figures(spool)
         self._report = Report(settings.device)
         self._status_topic = topics.device_status(settings.device)
-        self._said: Accounts | None = None
+        self._said: tuple[int, int] | None = None
+        """Events taken and held, as told last."""
         self._said_at = 0.0
         self._courier = Courier(
             spool,
@@ -119,9 +119,9 @@ class Forwarder:
         """Say the status every few seconds, and soon after it changed."""
         accounts = self._spool.accounts()
         now = time.monotonic()
-        changed = self._said is None or accounts.taken != self._said.taken or accounts.held != self._said.held
-        if changed or now - self._said_at >= STATUS_EVERY_S:
-            self._said, self._said_at = accounts, now
+        counts = accounts.taken, accounts.held
+        if counts != self._said or now - self._said_at >= STATUS_EVERY_S:
+            self._said, self._said_at = counts, now
             self._say("online")
         self._loop.after(STATUS_ON_CHANGE_S, self._tell)
 

@@ -44,7 +44,7 @@ def run(settings: LoggerSettings, health: Health, stop: threading.Event) -> None
 
 
 class Journal:
-    """Writes lines, one for each face: a face that is sent again because its receipt got lost has its line."""
+    """Writes lines, one for each face: one that is sent again because its receipt got lost has its line."""
 
     def __init__(self) -> None:
         """Begin without a past."""
