@@ -6,8 +6,9 @@ surely did not arrive goes back to its place in the spool.
 """
 
 import random
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,6 +40,7 @@ EXPIRES_LATER_S = 2
 """A message that we shall send again need not wait in a broker's queue."""
 _FATES = {Answer.STORED: Fate.HANDED_ON, Answer.KEPT: Fate.HANDED_ON, Answer.DEAD: Fate.REJECTED}
 
+_expiry = struct.Struct("!BI")
 _log = logs.get("courier")
 _sent = Counter("facefleet_messages_sent_total", "Messages sent, those sent again included")
 _late = Counter("facefleet_receipts_late_total", "Messages whose receipt did not come in time")
@@ -74,6 +76,8 @@ class Courier:
         self._limits = limits
         self._report_state = on_state or (lambda _connected, _detail: None)
         self._receipts_topic = receipts_topic
+        ticket = bytes(12)
+        self._hop = encode(response_topic=receipts_topic, correlation=ticket).removesuffix(ticket)
         self._window = Window(limits.window)
         self._pace = Pace(limits.bandwidth_bytes_s)
         self._pause = Backoff(PAUSE_FIRST_S, PAUSE_MOST_S)
@@ -99,6 +103,7 @@ class Courier:
             on_state=self._turned,
             will=will,
             loop=loop,
+            on_drained=self._drained,
         )
 
     def start(self) -> None:
@@ -118,12 +123,20 @@ class Courier:
         else:
             self.link.loop.call(self._fill)
 
+    def _drained(self) -> None:
+        """Go on: the socket has taken most of what it was given."""
+        if self._spool.waiting or self._again:
+            self.link.loop.defer(self._fill)
+
     # --- out ---
 
     def _fill(self) -> None:
         """Send while there is room on the way."""
+        sent = 0
         while self._may_send() and self._send_one():
-            pass
+            sent += 1
+        if sent:
+            _sent.inc(sent)
 
     def _may_send(self) -> bool:
         if not self.link.connected or self._ended:
@@ -185,12 +198,7 @@ class Courier:
         on_its_way = self._out[ticket] = _OnItsWay(len(record.body), sent_before)
         self._out_bytes += on_its_way.size
         self._pace.take(on_its_way.size)
-        hop = encode(
-            response_topic=self._receipts_topic,
-            correlation=ticket.encoded(),
-            expires_s=int(self._patience(ticket)) + EXPIRES_LATER_S,
-        )
-        _sent.inc()
+        hop = self._hop + ticket.encoded() + _expiry.pack(2, int(self._patience(ticket)) + EXPIRES_LATER_S)
         self.link.send(
             letter.topic,
             letter.payload,
@@ -228,6 +236,7 @@ class Courier:
         except MalformedReceiptError as error:
             _log.warning("not receipts", topic=delivery.topic, reason=str(error))
             return
+        settled = []
         for answer, correlation in answers:
             try:
                 ticket = Ticket.decode(correlation)
@@ -236,16 +245,19 @@ class Courier:
             if answer is Answer.REFUSED:
                 self._refused(ticket)
             else:
-                self._settle(ticket, _FATES[answer])
+                settled.append((ticket, _FATES[answer]))
+        if settled:
+            self._settle(settled)
         self.link.loop.defer(self._fill)
 
-    def _settle(self, ticket: Ticket, fate: Fate) -> None:
-        self._forget(ticket)
-        self._parked.pop(ticket, None)
-        self._again.pop(ticket, None)
-        self._tries.pop(ticket, None)
-        if self._spool.release(ticket, fate):
-            self._window.grow()
+    def _settle(self, settled: Sequence[tuple[Ticket, Fate]]) -> None:
+        for ticket, _ in settled:
+            self._forget(ticket)
+            self._parked.pop(ticket, None)
+            self._again.pop(ticket, None)
+            self._tries.pop(ticket, None)
+        if count := self._spool.release_many(settled):
+            self._window.grow(count)
             self._pause.reset()
             self._paused_until = 0.0
             if self._trouble:
@@ -304,9 +316,10 @@ class Courier:
 
     def _patience(self, ticket: Ticket) -> float:
         """Return how long to wait for a receipt: doubled with each try, with jitter."""
-        waits = self._limits.receipt_timeout_s * 2.0 ** min(self._tries.get(ticket, 0), 16)
-        most = max(self._limits.retry_most_s, self._limits.receipt_timeout_s)
-        return min(waits, most) * random.uniform(1.0, 1.25)  # noqa: S311 - jitter, not a secret
+        waits = self._limits.receipt_timeout_s
+        if tries := self._tries.get(ticket):
+            waits = min(waits * 2.0 ** min(tries, 16), max(self._limits.retry_most_s, waits))
+        return waits * (1.0 + random.random() / 4)  # noqa: S311 - jitter, not a secret
 
     def _put_back(self, ticket: Ticket, on_its_way: _OnItsWay) -> None:
         """Take back what surely did not arrive this time."""

@@ -21,9 +21,9 @@ class Window:
         self._most = min(self._operators_most, receive_maximum)
         self.size = min(FIRST, self._most)
 
-    def grow(self) -> None:
-        """Take a receipt for a sign that more would pass."""
-        self.size = min(self.size + 1, self._most)
+    def grow(self, count: int = 1) -> None:
+        """Take receipts for a sign that more would pass."""
+        self.size = min(self.size + count, self._most)
 
     def shrink(self) -> None:
         """Take a receipt that did not come for a sign that less would pass."""

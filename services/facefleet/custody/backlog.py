@@ -3,6 +3,7 @@
 import heapq
 import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -12,6 +13,8 @@ from facefleet.custody.handles import Handle, Handles
 from facefleet.custody.layout import FLYING, WAITING
 from facefleet.custody.segment import Segment
 
+FRESH_RECORDS = 256
+Body = tuple[bytes | memoryview, ...]
 End = Literal["oldest", "newest"]
 
 
@@ -29,11 +32,22 @@ class Tally:
             self.fates[fate] += count
 
 
+class Fresh(NamedTuple):
+    """What was written a moment ago, as it was given."""
+
+    body: Body
+    length: int
+    at: float
+    """Monotonic seconds."""
+
+
 class Place(NamedTuple):
     """Where a record lies."""
 
     segment: Segment
     number: int
+    fresh: "Fresh | None"
+    """Its body, if it was written a moment ago."""
     data: Handle | None
     """None when the file is gone."""
 
@@ -41,7 +55,8 @@ class Place(NamedTuple):
 class Backlog:
     """The segments by age. Safe from any thread; nothing here waits for a disk to finish."""
 
-    def __init__(self) -> None:
+    def __init__(self, fresh_bytes: int = 0) -> None:
+        self._fresh_most = fresh_bytes
         self.lock = threading.RLock()
         self.handles = Handles()
         self.tally = Tally()
@@ -52,6 +67,9 @@ class Backlog:
         """Heaps of the serials (newest: negative) of segments where something waits, and maybe of others."""
         self.waiting = 0
         self._dead: set[int] = set()
+        self._fresh: dict[tuple[int, int], Fresh] = {}
+        """What was written last, oldest first: who takes it out soon spares the disk a read."""
+        self._fresh_bytes = 0
 
     def add(self, segment: Segment) -> None:
         """Add a segment newer than all others, with what it holds."""
@@ -83,15 +101,24 @@ class Backlog:
             segment.sealed = True
             self._look_if_dead(segment)
 
-    def publish(self, segment: Segment, places: Sequence[tuple[int, int, float]], size: int) -> None:
+    def publish(
+        self, segment: Segment, places: Sequence[tuple[int, int, float]], size: int, bodies: Sequence[Body]
+    ) -> None:
         """Make committed records (offset, bytes of the body, score) visible."""
+        now = time.monotonic()
         with self.lock:
             first = segment.count
-            for offset, length, score in places:
-                segment.offsets.append(offset)
-                segment.lengths.append(length)
-                segment.scores.append(score)
-                self.tally.held_bytes += length
+            if self._fresh_most:
+                for index, body in enumerate(bodies, first):
+                    self._fresh[segment.serial, index] = Fresh(body, places[index - first][1], now)
+                    self._fresh_bytes += places[index - first][1]
+                while self._fresh_bytes > self._fresh_most or len(self._fresh) > FRESH_RECORDS:
+                    self._fresh_bytes -= self._fresh.pop(next(iter(self._fresh))).length
+            offsets, lengths, scores = zip(*places, strict=True)
+            segment.offsets.extend(offsets)
+            segment.lengths.extend(lengths)
+            segment.scores.extend(scores)
+            self.tally.held_bytes += sum(lengths)
             segment.states += bytes(len(places))
             segment.size = size
             segment.waiting += len(places)
@@ -99,8 +126,9 @@ class Backlog:
             segment.high = segment.count
             self.waiting += len(places)
             self.tally.held += len(places)
-            for index in range(first, segment.count):
-                segment.lowest.waits(index)
+            if segment.lowest.in_use:
+                for index in range(first, segment.count):
+                    segment.lowest.waits(index)
             self._enqueue(segment)
 
     def take(self, end: End) -> Place | None:
@@ -118,6 +146,10 @@ class Backlog:
                 segment.low = index + 1
             segment.waiting -= 1
             self.waiting -= 1
+            fresh = self._fresh.pop((segment.serial, index), None)
+            if fresh is not None:
+                self._fresh_bytes -= fresh.length
+                return Place(segment, index, fresh, None)
             return self._place(segment, index)
 
     def find(self, ticket: Ticket) -> Place | None:
@@ -170,8 +202,8 @@ class Backlog:
             self._end(segment, index, fate, state)
             return True
 
-    def note(self, segment: Segment, index: int) -> None:
-        """Write the fate of a record into the release file.
+    def note(self, segment: Segment, index: int, end: int) -> None:
+        """Write the fates of records into the release file.
 
         Raises:
             OSError: it was not written. It is sent again after a restart, no more than that.
@@ -180,7 +212,7 @@ class Backlog:
             if segment.serial not in self.segments:
                 return
             marks = self.handles.get(segment.marks_path)
-        os.pwrite(marks.fd, segment.marks(index, index + 1), index)
+        os.pwrite(marks.fd, segment.marks(index, end), index)
 
     def dead(self) -> list[Segment]:
         """Return the sealed segments of which nothing is held, oldest first."""
@@ -223,9 +255,9 @@ class Backlog:
 
     def _place(self, segment: Segment, index: int) -> Place:
         try:
-            return Place(segment, index, self.handles.get(segment.path))
+            return Place(segment, index, None, self.handles.get(segment.path))
         except OSError:
-            return Place(segment, index, None)
+            return Place(segment, index, None, None)
 
     def _end(self, segment: Segment, index: int, fate: Fate, state: int) -> None:
         segment.states[index] = fate

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from facefleet.custody.entry import Entry, Kept
@@ -41,7 +41,11 @@ class Committer(Generic[T]):
         self._thread.start()
 
     def offer(self, token: T, entry: Entry) -> None:
-        """Give an entry; `tell` hears of the token. Never waits for the disk.
+        """Give an entry; see `offer_all`."""
+        self.offer_all([(token, entry)])
+
+    def offer_all(self, offers: Sequence[tuple[T, Entry]]) -> None:
+        """Give entries; `tell` hears of the tokens. Never waits for the disk.
 
         Raises:
             RuntimeError: the committer is closed.
@@ -49,9 +53,11 @@ class Committer(Generic[T]):
         with self._changed:
             if self._closing:
                 raise RuntimeError("the committer is closed")
-            self._offers.append((time.monotonic(), token, entry))
+            now = time.monotonic()
+            before = len(self._offers)
+            self._offers.extend((now, token, entry) for token, entry in offers)
             # In between, the thread waits for the time to pass: no need to wake it.
-            if len(self._offers) in {1, self._batch_most}:
+            if not before or before < self._batch_most <= len(self._offers):
                 self._changed.notify()
 
     def close(self) -> None:

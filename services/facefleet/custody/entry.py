@@ -32,7 +32,7 @@ class Ticket(NamedTuple):
         return cls(*_TICKET.unpack(data))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """What one gives."""
 
@@ -57,8 +57,7 @@ class Kept(enum.Enum):
     """It can never fit, or the policy dropped it at once; counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What one takes out."""
 
     ticket: Ticket

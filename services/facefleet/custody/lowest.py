@@ -18,6 +18,11 @@ class Lowest:
         self._ladder: list[int] = []
         """The best first, the next victim last; all others that wait score at least as much as the first."""
 
+    @property
+    def in_use(self) -> bool:
+        """Return whether anybody has asked yet."""
+        return bool(self._ladder)
+
     def index(self) -> int:
         """Return the oldest record among those with the lowest score that wait; -1 when none waits."""
         while True:

@@ -40,10 +40,10 @@ class Room:
         """Return the bytes that a dead record will give back as a hole."""
         return segment.gain(index, self._budget.block) if self._can_punch else 0
 
-    def note(self, segment: Segment, index: int) -> None:
-        """Write the fate of a record into the release file; may be called from any thread."""
+    def note(self, segment: Segment, index: int, end: int | None = None) -> None:
+        """Write the fates of records into the release file; may be called from any thread."""
         try:
-            self._backlog.note(segment, index)
+            self._backlog.note(segment, index, index + 1 if end is None else end)
         except OSError as error:
             if not self._noted:
                 self._noted = True

@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from facefleet.custody.admission import Admission, Say, WhenFull
@@ -58,6 +58,7 @@ class Spool:
         max_bytes: what all its files may take on disk, in whole blocks; at least 65,536.
         when_full: refuse what comes (`reject`), or give up what waits, oldest or lowest score first.
         segment_bytes: the size of a segment; at most an eighth of the bound.
+        fresh_bytes: of what was written last, kept in memory too: who takes it out soon need not read it.
 
     Raises:
         FutureFormatError: a newer release wrote the folder; nothing in it was touched.
@@ -71,6 +72,7 @@ class Spool:
         max_bytes: int,
         when_full: WhenFull = "reject",
         segment_bytes: int = SEGMENT_BYTES,
+        fresh_bytes: int = 0,
     ) -> None:
         if max_bytes < LEAST_BYTES:
             raise SpoolError(f"{folder} cannot do with {max_bytes} bytes: give it {LEAST_BYTES} or more")
@@ -83,7 +85,7 @@ class Spool:
         self._torn = opened.torn
         self._recent = RecentKeys(opened.keys)
         self._ages = Ages()
-        self._backlog = Backlog()
+        self._backlog = Backlog(fresh_bytes)
         self._backlog.tally.add(self._ledger.fates)
         for segment in opened.segments:
             self._backlog.add(segment)
@@ -180,6 +182,26 @@ class Spool:
         self._room.note(segment, ticket.index)
         self._fold_if_ripe()
         return True
+
+    def release_many(self, releases: Sequence[tuple[Ticket, Fate]]) -> int:
+        """End the custody of records, in any order; returns of how many. Neighbours cost one write.
+
+        Raises:
+            SpoolError: the disk fails where space is given back.
+        """
+        if self._closed:
+            return 0
+        released: dict[int, tuple[Segment, list[int]]] = {}
+        with self._backlog.lock:
+            for ticket, fate in releases:
+                segment = self._backlog.release(ticket, fate)
+                if segment is not None:
+                    released.setdefault(segment.serial, (segment, []))[1].append(ticket.index)
+        for segment, indices in released.values():
+            for first, end in _runs(sorted(indices)):
+                self._room.note(segment, first, end)
+        self._fold_if_ripe()
+        return sum(len(indices) for _, indices in released.values())
 
     @property
     def waiting(self) -> int:
@@ -298,7 +320,10 @@ class Spool:
             self._recent.add(newcomer.key)
 
     def _read(self, place: Place) -> Record | None:
-        segment, index, handle = place
+        segment, index, fresh, handle = place
+        if fresh is not None:
+            age_s = time.monotonic() - fresh.at
+            return Record(Ticket(segment.id, index), b"".join(fresh.body), segment.scores[index], age_s)
         offset, size = segment.place(index)
         try:
             data = b"" if handle is None else os.pread(handle.fd, size, offset)
@@ -353,6 +378,17 @@ class Spool:
         fixed = self._budget.margin + self._budget.used
         fixed -= sum(segment.disk for segment in self._backlog.segments.values())
         return max_bytes - fixed - 3 * self._budget.block - HEADER_SIZE - FOOTER_SIZE
+
+
+def _runs(indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the runs (first, end) of neighbours among sorted numbers."""
+    first = last = indices[0]
+    for index in indices[1:]:
+        if index != last + 1:
+            yield first, last + 1
+            first = index
+        last = index
+    yield first, last + 1
 
 
 def _score(entry: Entry) -> float:

@@ -223,7 +223,7 @@ class Writer:
         if new:
             segment.size = HEADER_SIZE
             self._backlog.add(segment)
-        self._backlog.publish(segment, places, end)
+        self._backlog.publish(segment, places, end, [newcomer.entry.parts for newcomer in newcomers])
 
     def _write_records(
         self, segment: Segment, data: Handle, newcomers: Sequence[Newcomer]

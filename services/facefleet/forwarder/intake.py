@@ -5,7 +5,7 @@ from functools import partial
 
 from facefleet.courier.letter import Letter
 from facefleet.custody.committer import Committer
-from facefleet.custody.entry import Kept
+from facefleet.custody.entry import Entry, Kept
 from facefleet.custody.spool import Spool
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
@@ -41,6 +41,7 @@ class Intake:
         self._on_kept = on_kept
         self._on_room = on_room
         self._has_room = True
+        self._offers: list[tuple[Delivery, Entry]] = []
         self._unwritten = 0
         self._unwritten_most = unwritten_most
         self._waiting: list[Delivery] = []
@@ -60,7 +61,13 @@ class Intake:
             return
         self._unwritten += 1
         letter = Letter(delivery.topic.encode(), delivery.hop.end_to_end, delivery.payload)
-        self._committer.offer(delivery, letter.entry())
+        self._offers.append((delivery, letter.entry()))
+        self._loop.defer(self._offer_all)
+
+    def _offer_all(self) -> None:
+        """Hand over all that came in this turn: one lock, and at most one wake."""
+        offers, self._offers = self._offers, []
+        self._committer.offer_all(offers)
 
     def close(self) -> None:
         """Write what was handed over, and end."""

@@ -19,6 +19,7 @@ from facefleet.runtime.health import Health
 from facefleet.runtime.service import ServiceError
 
 CONDITIONS = ("edge_broker", "cloud_broker", "spool")
+FRESH_BYTES = 2 * 1024 * 1024
 STATUS_EVERY_S = 30.0
 STATUS_ON_CHANGE_S = 2.0
 LAST_STATUS_S = 1.0
@@ -35,6 +36,7 @@ def run(settings: ForwarderSettings, health: Health, stop: threading.Event) -> N
             settings.state_dir / "spool",
             max_bytes=settings.spool_max_bytes,
             when_full=settings.spool_when_full,
+            fresh_bytes=FRESH_BYTES,
         )
     except SpoolError as error:
         raise ServiceError(str(error)) from error

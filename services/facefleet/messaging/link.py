@@ -40,6 +40,8 @@ STOP_WITHIN_S = 2.0
 SESSION_FOR_EVER_S = 0xFFFFFFFF
 TICK_S = 1.0
 UNLIMITED = 65535
+DRAINED_BYTES = 512 * 1024
+"""With less than this unwritten, `on_drained` is told that there is room."""
 
 _log = logs.get("link")
 
@@ -74,6 +76,7 @@ class Link:
         on_state: Callable[[bool, str], None] | None = None,
         will: Will | None = None,
         loop: Loop | None = None,
+        on_drained: Callable[[], None] | None = None,
     ) -> None:
         """Make ready to connect; with a `loop` of others, callbacks run there."""
         self._url = url
@@ -85,6 +88,7 @@ class Link:
         self._on_message = on_message or (lambda _delivery: None)
         self._on_state = on_state or (lambda _connected, _detail: None)
         self._will = will
+        self._on_drained = on_drained
         self._own_loop = loop is None
         self._loop = loop or Loop(f"link-{client_id}")
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
@@ -145,19 +149,15 @@ class Link:
         done: Done | None = None,
     ) -> None:
         """Publish what is encoded already; see `publish`."""
-        send = partial(
-            self._send,
-            topic,
-            payload,
-            properties_raw,
-            self._qos if qos is None else qos,
-            retain=retain,
-            done=done or _nobody,
-        )
+        level = self._qos if qos is None else qos
         if self._loop.here:
-            send()
+            self._send(topic, payload, properties_raw, level, retain=retain, done=done or _nobody)
         else:
-            self._loop.call(send)
+            self._loop.call(
+                partial(
+                    self._send, topic, payload, properties_raw, level, retain=retain, done=done or _nobody
+                )
+            )
 
     @property
     def loop(self) -> Loop:
@@ -252,6 +252,8 @@ class Link:
         if wire is None:
             return
         wire.flush()
+        if self._on_drained and self.connected and wire.unwritten < DRAINED_BYTES:
+            self._on_drained()
         if wire is self._wire and self._connection is not None:
             self._loop.watch(self._connection, self._ready, write=wire.unwritten > 0)
 

@@ -40,7 +40,7 @@ class Loop:
     @property
     def here(self) -> bool:
         """Return whether the caller is on the loop's thread."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def start(self) -> None:
         """Begin to run."""

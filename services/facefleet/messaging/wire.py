@@ -32,6 +32,7 @@ _LENGTH_BYTES_MOST = 4
 _QOS: tuple[Qos | None, ...] = (0, 1, 2, None)
 _IDS = 65535
 
+_FIRST = [bytes((_PUBLISH | flags,)) for flags in range(8)]
 _two = struct.Struct("!H")
 _acknowledgement = struct.Struct("!BBH")
 
@@ -93,13 +94,23 @@ class Wire(paho.Client):
         """Queue a publication; `done` hears what became of it."""
         packet_id = b""
         if qos:
-            number = next(number for number in self._ids if number not in self._pending)
+            number = next(self._ids)
+            while number in self._pending:
+                number = next(self._ids)
             self._pending[number] = done
             packet_id = _two.pack(number)
-        parts = (_two.pack(len(topic)), topic, packet_id, _varint(len(properties)), properties)
-        head = b"".join(parts)
-        first = bytes((_PUBLISH | qos << 1 | retain,))
-        self._queue(b"".join((first, _varint(len(head) + len(payload)), head)))
+        length = _varint(len(properties))
+        rest = 2 + len(topic) + len(packet_id) + len(length) + len(properties) + len(payload)
+        parts = (
+            _FIRST[qos << 1 | retain],
+            _varint(rest),
+            _two.pack(len(topic)),
+            topic,
+            packet_id,
+            length,
+            properties,
+        )
+        self._queue(b"".join(parts))
         if payload:
             self._queue(payload)
         if not qos:
@@ -208,9 +219,11 @@ class Wire(paho.Client):
         start = 0
         wanted = 0
         while self._sock is not None and self._filled - start > 1:
-            length, body = self._remaining_length(start + 1)
-            if body < 0:
-                break
+            length, body = self._buffer[start + 1], start + 2
+            if length >= _FIRST_FAILURE:
+                length, body = self._remaining_length(start + 1)
+                if body < 0:
+                    break
             if body + length > self._filled:
                 wanted = body + length - start
                 break
@@ -323,6 +336,12 @@ def _outcome(body: memoryview) -> Outcome:
 
 
 def _varint(number: int) -> bytes:
+    if number < 1 << 7:
+        return bytes((number,))
+    if number < 1 << 14:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     out = bytearray()
     while True:
         number, low = number >> 7, number & 0x7F
