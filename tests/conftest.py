@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from facefleet.messaging import topics
-from facefleet.messaging.event import Box, FaceEvent, new_id
 from facefleet.messaging.delivery import Delivery
+from facefleet.messaging.event import Box, FaceEvent, new_id
 from hypothesis import HealthCheck, settings
 from PIL import Image
 

@@ -12,10 +12,10 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=6)
 
 
-def as_paho_reads(raw: bytes) -> Properties:
+def as_paho_reads(raw: bytes) -> object:
     read = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     length = bytes([len(raw) & 0x7F | 0x80, len(raw) >> 7]) if len(raw) > 127 else bytes([len(raw)])
-    read.unpack(length + raw)
+    read.unpack(length + raw)  # type: ignore[no-untyped-call]
     return read
 
 
@@ -33,9 +33,8 @@ def test_another_implementation_reads_what_is_written(
     read = as_paho_reads(raw)
     assert getattr(read, "UserProperty", []) == pairs
     assert getattr(read, "ContentType", "") == content_type
-    assert read.ResponseTopic == response_topic
-    assert read.CorrelationData == correlation
-    assert read.MessageExpiryInterval == expires_s
+    names = ("ResponseTopic", "CorrelationData", "MessageExpiryInterval")
+    assert [getattr(read, name) for name in names] == [response_topic, correlation, expires_s]
 
 
 @given(PAIRS, TEXT, st.binary(max_size=64), st.permutations(range(4)))

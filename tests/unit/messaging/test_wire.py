@@ -5,14 +5,17 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.link import Link, Outcome
 from facefleet.runtime.settings import Qos
 from pydantic import AnyUrl
 
 from tests.integration.waiting import await_until
+
+if TYPE_CHECKING:
+    from facefleet.messaging.delivery import Delivery
 
 CONNACK = bytes.fromhex("2003000000")
 PUBACK, PUBREC, PUBREL, PUBCOMP = 0x40, 0x50, 0x62, 0x70
