@@ -1,0 +1,1 @@
+"""Faults of every kind against the real parts, and a ledger of what came through."""
