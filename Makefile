@@ -78,12 +78,12 @@ integration: .venv/.test $(CLIPS) $(MODEL)  ## Services against a real broker an
 chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, ONLY=name)
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/python -m tests.chaos --cycles $(CYCLES) $(if $(ONLY),--only $(ONLY)) --json .cache/chaos.json
+	$(BIN)/python -m tests.chaos --cycles $(CYCLES) $(if $(ONLY),--only '$(ONLY)') --json .cache/chaos.json
 
 bench: .venv/.test  ## Side by side with what one would use instead; ratios, also in .cache/bench.json
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) --json .cache/bench.json
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only '$(ONLY)') --json .cache/bench.json
 
 # Packet loss and power cuts want xfsprogs, iptables and root; without them those faults are skipped, and say so.
 .PHONY: chaos-test
