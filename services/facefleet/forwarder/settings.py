@@ -20,11 +20,11 @@ class ForwarderSettings(BrokerSettings):
     spool_max_bytes: int = Field(default=1024 * MIB, ge=64 * MIB)
     """What the spool may take on disk."""
     spool_when_full: WhenFull = "reject"
-    batch_most: int = Field(default=64, ge=1, le=1000)
+    batch_most: int = Field(default=128, ge=1, le=1000)
     """Messages written to the disk at once."""
     batch_ms: float = Field(default=2.0, ge=0, le=1000)
     """How long a message waits for others to be written with."""
-    take_window: int = Field(default=100, ge=1, le=1000)
+    take_window: int = Field(default=200, ge=1, le=1000)
     """Messages taken from the edge broker that are not on the disk yet."""
     window: int = Field(default=500, ge=1, le=10_000)
     """Messages sent without a receipt at once; the cloud broker's Receive Maximum is the other bound."""
