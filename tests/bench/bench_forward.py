@@ -35,6 +35,8 @@ class Scale:
     """Events of each part, and how often each is repeated."""
 
     rounds: int
+    online_rounds: int
+    """More of these: they are short, and no two are alike."""
     online: int
     backlog: int
     slow: int
@@ -44,8 +46,10 @@ class Scale:
     """Of the default bridge, which is that much slower."""
 
 
-FULL = Scale(rounds=3, online=30_000, backlog=20_000, slow=500, far=10_000, far_default=2_000)
-SMOKE = Scale(rounds=1, online=1_000, backlog=2_000, slow=50, far=1_000, far_default=200)
+FULL = Scale(
+    rounds=3, online_rounds=7, online=30_000, backlog=20_000, slow=500, far=10_000, far_default=2_000
+)
+SMOKE = Scale(rounds=1, online_rounds=1, online=1_000, backlog=2_000, slow=50, far=1_000, far_default=200)
 
 
 @dataclass
@@ -125,7 +129,7 @@ def online(place: Place, scale: Scale) -> Iterator[Row]:
         Bridge(place, "online-best", in_flight=BRIDGE_BEST) as bridge_best,
         Forwarder(place, "online") as forwarder,
     ):
-        for _ in range(scale.rounds):
+        for _ in range(scale.online_rounds):
             carry(bridge_default, scale.online, default)
             carry(bridge_best, scale.online, best)
             carry(forwarder, scale.online, plain)
