@@ -15,9 +15,6 @@ _ID = properties.encode(user=[("id", "")])[:-2]
 """How a user property `id` begins."""
 
 
-_SCORE = properties.encode(user=[("score", "")])[:-2]
-
-
 class UnreadableLetterError(ValueError):
     """The bytes are no letter of a form that this release knows."""
 
@@ -66,14 +63,10 @@ class Letter:
     @property
     def score(self) -> float:
         """Return the score that the attributes tell, 0 to 1; without one, 0."""
-        raw = self.properties
-        found = raw.find(_SCORE)
-        if found < 0:
-            return 0.0
-        start = found + len(_SCORE) + 2
+        said = properties.first_user(self.properties, "score")
         try:
-            score = float(raw[start : start + (raw[start - 2] << 8 | raw[start - 1])])
-        except (ValueError, IndexError):
+            score = float(said) if said else 0.0
+        except ValueError:
             return 0.0
         return score if 0.0 <= score <= 1.0 else 0.0
 

@@ -174,14 +174,7 @@ class Spool:
         Raises:
             SpoolError: the disk fails where space is given back.
         """
-        if self._closed:
-            return False
-        segment = self._backlog.release(ticket, fate)
-        if segment is None:
-            return False
-        self._room.note(segment, ticket.index)
-        self._fold_if_ripe()
-        return True
+        return self.release_many(((ticket, fate),)) == 1
 
     def release_many(self, releases: Sequence[tuple[Ticket, Fate]]) -> int:
         """End the custody of records, in any order; returns of how many. Neighbours cost one write.
