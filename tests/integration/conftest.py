@@ -18,12 +18,14 @@ from facefleet.messaging.event import FaceEvent
 from facefleet.messaging.link import Link, Outcome
 from pydantic import AnyUrl
 
-from tests.integration.containers import BUCKETS, Broker, S3Server, succeeds
+from tests.integration.certificates import Authority
+from tests.integration.containers import BUCKETS, Broker, S3Server, TlsBroker, succeeds
 from tests.integration.proxy import Proxy
 from tests.integration.services import Service
 from tests.integration.waiting import await_until
 
 MakeBroker = Callable[[], Broker]
+MakeTlsBroker = Callable[..., TlsBroker]
 MakeProxy = Callable[[int], Proxy]
 MakeLink = Callable[..., Link]
 MakeService = Callable[[str, dict[str, str]], Service]
@@ -78,6 +80,29 @@ def make_broker(engine: DockerClient, images: dict[str, str], tmp_path: Path) ->
 
     def make() -> Broker:
         made.append(Broker(engine, images["broker"], tmp_path / f"broker-{next(numbers)}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.remove()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A fleet's authority that has issued nothing."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def make_tls_broker(
+    engine: DockerClient, images: dict[str, str], tmp_path: Path, authority: Authority
+) -> Iterator[MakeTlsBroker]:
+    """Brokers with mutual TLS, not started."""
+    made: list[TlsBroker] = []
+
+    def make(**options: Any) -> TlsBroker:
+        folder = tmp_path / f"tls-broker-{len(made)}"
+        made.append(TlsBroker(engine, images["broker"], folder, authority, **options))
         return made[-1]
 
     yield make
@@ -143,13 +168,12 @@ def make_service(tmp_path: Path) -> Iterator[MakeService]:
 
 @pytest.fixture
 def make_link() -> Iterator[MakeLink]:
-    """Start a link to a broker's port."""
+    """Start a link to a broker's port on the loopback, or to its URL."""
     made: list[Link] = []
 
-    def make(port: int, client_id: str | None = None, **options: Any) -> Link:
-        link = Link(
-            AnyUrl(f"mqtt://127.0.0.1:{port}"), client_id or f"test-{secrets.token_hex(6)}", **options
-        )
+    def make(to: int | str, client_id: str | None = None, **options: Any) -> Link:
+        url = to if isinstance(to, str) else f"mqtt://127.0.0.1:{to}"
+        link = Link(AnyUrl(url), client_id or f"test-{secrets.token_hex(6)}", **options)
         made.append(link)
         link.start()
         return link

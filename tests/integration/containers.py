@@ -12,8 +12,10 @@ import jinja2
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from docker import DockerClient
+from facefleet.runtime.identity import Identity
 from mypy_boto3_s3 import S3Client
 
+from tests.integration.certificates import Authority, replaced
 from tests.integration.waiting import await_until, free_port
 
 BUCKETS = ("faces", "late", "versions")
@@ -23,6 +25,28 @@ BROKER_CONF = Path(__file__).resolve().parents[2] / "compose/broker.conf.j2"
 MOSQUITTO_CONF = "listener 1883\nallow_anonymous true\n" + jinja2.Template(
     BROKER_CONF.read_text(), keep_trailing_newline=True
 ).render(stack_queue_bytes=268435456)
+TLS_CONF = """\
+listener 8883
+cafile /run/access/ca.crt
+certfile /run/access/host.crt
+keyfile /run/access/host.key
+crlfile /run/access/crl.pem
+require_certificate true
+use_identity_as_username true
+tls_version tlsv1.3
+log_type information
+acl_file /run/access/acl
+"""
+PATTERNS = """\
+topic readwrite #
+topic read $SYS/#
+
+pattern write face_detection/%u/#
+pattern write status/%u
+pattern read receipts/%u
+"""
+CONNECT = bytes.fromhex("100d00044d5154540502000a000000")
+"""Of MQTT 5, with nothing in it."""
 ACL = """\
 topic readwrite #
 topic deny forbidden/#
@@ -37,13 +61,19 @@ class Server:
     PORT = 0
     MEMORY = ""
 
-    def __init__(self, engine: DockerClient, image: str, files: dict[str, Path]) -> None:
+    def __init__(
+        self, engine: DockerClient, image: str, files: dict[str, Path], *, ports: dict[int, int] | None = None
+    ) -> None:
+        """Mount files, or folders, by their place in the container; `ports` are more than the first."""
         self.port = free_port()
         self.name = f"facefleet-test-{self.KIND}-{os.getpid()}-{secrets.token_hex(3)}"
         self._container = engine.containers.create(
             image,
             name=self.name,
-            ports={f"{self.PORT}/tcp": ("127.0.0.1", self.port)},
+            ports={
+                f"{inside}/tcp": ("127.0.0.1", outside)
+                for inside, outside in {self.PORT: self.port, **(ports or {})}.items()
+            },
             volumes=["/var/lib/facefleet"] + [f"{source}:{target}:ro" for target, source in files.items()],
             read_only=True,
             tmpfs={"/tmp": "size=16m,mode=1777"},
@@ -99,13 +129,59 @@ class Broker(Server):
 
     def _answers(self) -> bool:
         """An MQTT 5 CONNECT is answered with a CONNACK; docker's own proxy takes connections earlier."""
-        connect = bytes.fromhex("100d00044d5154540502000a000000")
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(connect)
+                connection.sendall(CONNECT)
                 return connection.recv(1) == b"\x20"
         except OSError:
             return False
+
+
+class TlsBroker(Broker):
+    """The cloud broker: mutual TLS for devices, `plain_port` for those on its host.
+
+    Its certificate, CRL and ACL lie in a folder that is mounted whole, so that they can be replaced.
+    """
+
+    def __init__(
+        self, engine: DockerClient, image: str, folder: Path, authority: Authority, *, also: str = ""
+    ) -> None:
+        """Let every name of the authority's in, each with its own topics; `also` is more configuration."""
+        self.authority = authority
+        self.access = folder / "access"
+        self.tls_port = free_port()
+        self.identify("localhost", "127.0.0.1")
+        replaced(self.access / "crl.pem", authority.crl.read_bytes())
+        self.allow(PATTERNS)
+        files = written(folder, {"/etc/mosquitto/mosquitto.conf": TLS_CONF + also + MOSQUITTO_CONF})
+        Server.__init__(
+            self, engine, image, {**files, "/run/access": self.access}, ports={8883: self.tls_port}
+        )
+
+    @property
+    def tls_url(self) -> str:
+        return f"mqtts://127.0.0.1:{self.tls_port}"
+
+    def identify(self, *hosts: str, **options: int) -> None:
+        """Give it a certificate that names these hosts."""
+        identity = self.authority.issue("broker", hosts, **options)
+        for file in (identity.ca, identity.certificate, identity.key):
+            replaced(self.access / file.name, file.read_bytes())
+
+    def reload(self) -> None:
+        """Have it read its files anew; who connects from now on meets the new ones."""
+        before = self.log().count("Reloading config")
+        self._container.kill("HUP")
+        await_until(lambda: self.log().count("Reloading config") > before, 10, "it reads its files anew")
+
+    def revoke(self, *identities: Identity) -> None:
+        """Put certificates on its CRL; it does not read it before it is told to."""
+        self.authority.revoke(*identities)
+        replaced(self.access / "crl.pem", self.authority.crl.read_bytes())
+
+    def allow(self, acl: str) -> None:
+        """Replace its ACL; the same."""
+        replaced(self.access / "acl", acl.encode())
 
 
 class S3Server(Server):

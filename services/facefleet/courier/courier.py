@@ -28,6 +28,7 @@ from facefleet.messaging.properties import encode
 from facefleet.messaging.receipts import Answer, MalformedReceiptError, decode
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
+from facefleet.runtime.identity import Identity
 from facefleet.runtime.settings import Qos
 
 TICK_S = 0.25
@@ -66,6 +67,7 @@ class Courier:
         *,
         receipts_topic: str,
         limits: Limits,
+        identity: Identity | None = None,
         qos: Qos = 1,
         on_state: Callable[[bool, str], None] | None = None,
         will: Will | None = None,
@@ -97,6 +99,7 @@ class Courier:
         self.link = Link(
             url,
             client_id,
+            identity=identity,
             qos=qos,
             subscriptions=[receipts_topic],
             on_message=self._hear,

@@ -65,6 +65,7 @@ class Outbox:
             f"{settings.device}-{settings.camera}-detector",
             receipts_topic=topics.camera_receipts(settings.device, settings.camera),
             limits=LIMITS,
+            identity=settings.broker_identity,
             qos=settings.qos,
             on_state=on_state,
             will=will,

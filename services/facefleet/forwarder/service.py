@@ -65,6 +65,7 @@ class Forwarder:
             f"{settings.device}-forwarder",
             receipts_topic=topics.receipts(settings.device),
             limits=settings.limits,
+            identity=settings.cloud_identity,
             qos=settings.qos,
             on_state=health.follow("cloud_broker"),
             will=Will(self._status_topic, OFFLINE),
@@ -74,6 +75,7 @@ class Forwarder:
         self._edge = Link(
             settings.broker,
             f"{settings.device}-forwarder",
+            identity=settings.broker_identity,
             session_expiry_s=SESSION_FOR_EVER_S,
             qos=settings.qos,
             receive_maximum=settings.take_window,

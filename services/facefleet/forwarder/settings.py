@@ -6,6 +6,7 @@ from pydantic import Field
 
 from facefleet.courier.limits import Limits, Priority
 from facefleet.custody.spool import WhenFull
+from facefleet.runtime.identity import OURS, Identity
 from facefleet.runtime.settings import BrokerSettings, BrokerUrl, Name
 
 MIB = 1024 * 1024
@@ -16,6 +17,10 @@ class ForwarderSettings(BrokerSettings):
 
     device: Name
     cloud_broker: BrokerUrl
+    cloud_ca: Path = OURS.ca
+    cloud_certificate: Path = OURS.certificate
+    cloud_key: Path = OURS.key
+    """The three files (PEM) of `mqtts://`."""
     state_dir: Path = Path("/var/lib/facefleet")
     spool_max_bytes: int = Field(default=1024 * MIB, ge=64 * MIB)
     """What the spool may take on disk."""
@@ -36,6 +41,18 @@ class ForwarderSettings(BrokerSettings):
     receipt_timeout_s: float = Field(default=10.0, gt=0, le=3600)
     retry_most_s: float = Field(default=60.0, gt=0, le=3600)
     """Most that a message waits before it is sent again."""
+
+    @property
+    def cloud_identity(self) -> Identity | None:
+        """Return who we are to the cloud broker, if it asks."""
+        if self.cloud_broker.scheme != "mqtts":
+            return None
+        return Identity(self.cloud_ca, self.cloud_certificate, self.cloud_key)
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Return both."""
+        return super().identities + ([self.cloud_identity] if self.cloud_identity else [])
 
     @property
     def limits(self) -> Limits:

@@ -32,6 +32,7 @@ def run(settings: LoggerSettings, health: Health, stop: threading.Event) -> None
     link = Link(
         settings.broker,
         f"{settings.device}-logger",
+        identity=settings.broker_identity,
         session_expiry_s=SESSION_S,
         qos=settings.qos,
         subscriptions=[topics.all_faces(settings.topic_prefix)],

@@ -22,14 +22,16 @@ from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.event import FaceEvent
 from facefleet.messaging.loop import Loop
 from facefleet.messaging.properties import encode
+from facefleet.messaging.secure import Trouble, in_words, secured
 from facefleet.messaging.wire import Done, Outcome, Wire
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
+from facefleet.runtime.identity import Identity, IdentityError
 from facefleet.runtime.settings import Qos
 
 __all__ = ["Delivery", "Link", "Outcome", "Will", "publish_event"]
 
-DEFAULT_PORT = 1883
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 KEEPALIVE_S = 15
 DIAL_TIMEOUT_S = 5.0
 ANSWER_WITHIN_S = 10.0
@@ -68,6 +70,7 @@ class Link:
         url: AnyUrl,
         client_id: str,
         *,
+        identity: Identity | None = None,
         session_expiry_s: int = 0,
         receive_maximum: int = 20,
         qos: Qos = 1,
@@ -78,8 +81,13 @@ class Link:
         loop: Loop | None = None,
         on_drained: Callable[[], None] | None = None,
     ) -> None:
-        """Make ready to connect; with a `loop` of others, callbacks run there."""
+        """Make ready to connect; `mqtts://` wants an `identity`. Callbacks run on the `loop`, if any."""
         self._url = url
+        self._host = str(url.host).strip("[]")
+        self._port = url.port or DEFAULT_PORTS[url.scheme]
+        self._identity = identity if url.scheme == "mqtts" else None
+        if url.scheme == "mqtts" and identity is None:
+            raise ValueError(f"{url} needs an identity")
         self._client_id = client_id
         self._session_expiry_s = session_expiry_s
         self._receive_maximum = receive_maximum
@@ -94,6 +102,8 @@ class Link:
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S)
         self._wire: Wire | None = None
         self._connection: socket.socket | None = None
+        self._refusal = ""
+        """What the broker answered CONNECT with, unless it took us."""
         self._stopping = False
         self._stopped = threading.Event()
         self.connected = False
@@ -197,11 +207,12 @@ class Link:
             threading.Thread(target=self._call_broker, name=f"dial-{self._client_id}", daemon=True).start()
 
     def _call_broker(self) -> None:
-        address = (str(self._url.host), self._url.port or DEFAULT_PORT)
         try:
-            connection = socket.create_connection(address, timeout=DIAL_TIMEOUT_S)
-        except OSError as error:
-            self._loop.call(partial(self._failed, str(error)))
+            connection = socket.create_connection((self._host, self._port), timeout=DIAL_TIMEOUT_S)
+            if self._identity:
+                connection = secured(connection, self._identity, self._host)
+        except (IdentityError, OSError, UnicodeError) as error:
+            self._loop.call(partial(self._failed, in_words(error, self._host)))
         else:
             self._loop.call(partial(self._adopt, connection))
 
@@ -214,6 +225,7 @@ class Link:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What is sent and not acknowledged by TCP within so long: the link is dead.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * KEEPALIVE_S * 1000)
+        self._refusal = ""
         wire = Wire(self._client_id, connection, self._arrived, partial(self._loop.defer, self._flush))
         wire.on_connect = self._connected
         wire.on_disconnect = self._disconnected
@@ -225,8 +237,8 @@ class Link:
         properties.SessionExpiryInterval = self._session_expiry_s
         self._wire, self._connection = wire, connection
         wire.connect_async(
-            str(self._url.host),
-            self._url.port or DEFAULT_PORT,
+            self._host,
+            self._port,
             keepalive=KEEPALIVE_S,
             clean_start=self._session_expiry_s == 0,
             properties=properties,
@@ -239,7 +251,7 @@ class Link:
         wire = self._wire
         if wire is None:
             return
-        if can_read:
+        if can_read or wire.read_wants_write:
             wire.read()
             while wire.buffered:
                 wire.read()
@@ -255,7 +267,7 @@ class Link:
         if self._on_drained and self.connected and wire.unwritten < DRAINED_BYTES:
             self._on_drained()
         if wire is self._wire and self._connection is not None:
-            self._loop.watch(self._connection, self._ready, write=wire.unwritten > 0)
+            self._loop.watch(self._connection, self._ready, write=wire.wants_write)
 
     def _tick(self) -> None:
         """Keep the connection alive, and notice when it is not."""
@@ -305,7 +317,7 @@ class Link:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._say_unreachable(str(reason))
+            self._refusal = str(reason)
             return
         self.connected = True
         self._backoff.reset()
@@ -328,27 +340,39 @@ class Link:
         if self._stopping:
             self._stopped.set()
             return
-        # What paho calls unspecified is a connection that ended without a word.
-        said = "closed" if reason == "Unspecified error" else str(reason)
+        trouble = self._of_the_end(wire, reason, was_connected=was_connected)
         if was_connected:
-            _log.warning("connection lost, trying again", broker=str(self._url), reason=said)
-            self._on_state(False, f"{self._url} disconnected: {said}")  # noqa: FBT003
+            _log.warning("connection lost, trying again", broker=str(self._url), reason=str(trouble))
+            self._on_state(False, f"{self._url} disconnected: {trouble}")  # noqa: FBT003
+        else:
+            self._say_unreachable(trouble)
         self._loop.after(self._backoff.next_s(), self._dial)
 
-    def _failed(self, reason: str) -> None:
-        self._say_unreachable(reason)
+    def _failed(self, trouble: Trouble) -> None:
+        self._say_unreachable(trouble)
         self._loop.after(self._backoff.next_s(), self._dial)
 
-    def _say_unreachable(self, reason: str) -> None:
+    def _of_the_end(self, wire: Wire, reason: ReasonCode, *, was_connected: bool) -> Trouble:
+        """Return why a connection ended."""
+        if self._refusal:
+            return Trouble(f"it said {self._refusal}", "see the broker's log")
+        if wire.failure:
+            return in_words(wire.failure, self._host)
+        if reason != "Unspecified error":
+            return Trouble(str(reason))
+        # What paho calls unspecified is a connection that ended without a word.
+        if was_connected or self._identity:
+            return Trouble("closed")
+        return Trouble("it hung up without an answer", "if that is a TLS port, say mqtts://")
+
+    def _say_unreachable(self, trouble: Trouble) -> None:
         if self._stopping:
             return
+        remedy = trouble.remedy or "start it or correct the broker's address"
         _log.warning(
-            "broker unreachable, trying again",
-            broker=str(self._url),
-            reason=reason,
-            remedy="start it or correct the broker's address",
+            "broker unreachable, trying again", broker=str(self._url), reason=trouble.reason, remedy=remedy
         )
-        self._on_state(False, f"{self._url} unreachable: {reason}")  # noqa: FBT003
+        self._on_state(False, f"{self._url} unreachable: {trouble}")  # noqa: FBT003
 
     def _disconnect(self) -> None:
         self._stopping = True

@@ -24,6 +24,8 @@ from facefleet.runtime.settings import Qos
 
 READ_BYTES = 256 * 1024
 _PACKETS_A_CALL = 64
+_TLS_RECORD = 16 * 1024
+"""TLS writes one record a call; to give it more would be to copy more again and again."""
 _CONNECT, _PUBLISH, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP = 0x10, 0x30, 0x40, 0x50, 0x60, 0x70
 _DISCONNECT = 0xE0
 _FIRST_FAILURE = 0x80
@@ -78,6 +80,11 @@ class Wire(paho.Client):
         """QoS 2: what PUBREC said."""
         self._ids = itertools.cycle(range(1, _IDS + 1))
         self._closing = False
+        self._refused: bytes | None = None
+        """What TLS could not write: it wants to see exactly the same again."""
+        self.read_wants_write = False
+        self.failure: OSError | None = None
+        """What ended the connection, if it was not closed in good order."""
 
     # --- out ---
 
@@ -132,11 +139,11 @@ class Wire(paho.Client):
         """Write what is queued as far as the socket takes it."""
         while self._out and self._sock is not None:
             try:
-                count = self._write_some(self._connection)
+                count = self._write_some()
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
-            except OSError:
-                return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            except OSError as error:
+                return self._hear_out(error)
             self._last_msg_out = time.monotonic()
             self._written_total += count
             count += self._written
@@ -151,8 +158,8 @@ class Wire(paho.Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def break_off(self) -> None:
-        """End a connection that is of no use."""
-        self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        """End a connection on which nothing comes."""
+        self._failed(TimeoutError())
 
     def abandon(self) -> list[Done]:
         """Forget all that has no answer, and return who waits for one."""
@@ -162,12 +169,41 @@ class Wire(paho.Client):
         self._out.clear()
         return waiting
 
-    def _write_some(self, connection: socket.socket) -> int:
+    def _write_some(self) -> int:
+        if isinstance(self._connection, ssl.SSLSocket):
+            return self._write_record(self._connection)
         packets: list[bytes | memoryview] = list(itertools.islice(self._out, _PACKETS_A_CALL))
         packets[0] = memoryview(packets[0])[self._written :]
-        if isinstance(connection, ssl.SSLSocket):
-            return connection.send(b"".join(packets))
-        return connection.sendmsg(packets)
+        return self._connection.sendmsg(packets)
+
+    def _write_record(self, connection: ssl.SSLSocket) -> int:
+        record = self._refused or self._next_record()
+        self._refused = record
+        count = connection.send(record)
+        self._refused = None
+        return count
+
+    def _next_record(self) -> bytes:
+        """Return what is queued, at most what goes into one record."""
+        parts: list[bytes | memoryview] = []
+        room, skipped = _TLS_RECORD, self._written
+        for packet in self._out:
+            part = memoryview(packet)[skipped : skipped + room]
+            parts.append(part)
+            room, skipped = room - len(part), 0
+            if not room:
+                break
+        return b"".join(parts)
+
+    def _hear_out(self, error: OSError) -> MQTTErrorCode:
+        """Read what the other side said before it hung up: writing fails first, and does not tell why."""
+        while self._sock is not None and self.read() is MQTTErrorCode.MQTT_ERR_SUCCESS:
+            pass
+        return MQTTErrorCode.MQTT_ERR_CONN_LOST if self._sock is None else self._failed(error)
+
+    def _failed(self, error: OSError) -> MQTTErrorCode:
+        self.failure = error
+        return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
 
     def _queue(self, packet: bytes | memoryview) -> None:
         self._out.append(packet)
@@ -191,10 +227,12 @@ class Wire(paho.Client):
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
             count = self._connection.recv_into(memoryview(self._buffer)[self._filled :])
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
-        except OSError:
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            self.read_wants_write = isinstance(error, ssl.SSLWantWriteError)
+            return MQTTErrorCode.MQTT_ERR_AGAIN
+        except OSError as error:
+            return self._failed(error)
+        self.read_wants_write = False
         if not count:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         self._last_bytes_received = time.monotonic()
@@ -213,6 +251,11 @@ class Wire(paho.Client):
             and isinstance(self._connection, ssl.SSLSocket)
             and bool(self._connection.pending())
         )
+
+    @property
+    def wants_write(self) -> bool:
+        """Return whether there is something to do once the socket can be written."""
+        return self._queued_total > self._written_total or self.read_wants_write
 
     def _handle_whole_packets(self) -> None:
         view = memoryview(self._buffer)

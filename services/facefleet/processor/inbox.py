@@ -53,6 +53,7 @@ class MqttInbox:
         self._link = Link(
             settings.broker,
             settings.client_id or unique_client_id(),
+            identity=settings.broker_identity,
             receive_maximum=settings.window,
             qos=settings.qos,
             subscriptions=[topics.shared(settings.group, topics.all_faces(settings.topic_prefix))],

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
 from prometheus_client import start_http_server
 
 from facefleet.runtime import logs
 from facefleet.runtime.health import Health
+from facefleet.runtime.identity import Identity, IdentityError
 from facefleet.runtime.settings import ServiceSettings, SettingsError, load
 
 EX_SOFTWARE = 70
@@ -47,6 +49,7 @@ def main(
             log.error("bad setting", problem=problem)
         sys.exit(EX_CONFIG)
     if options.check:
+        _check_identities(settings.identities, log)
         log.info("settings are good")
         return
     logs.configure(service, settings.log_level)
@@ -66,6 +69,21 @@ def main(
         log.error("cannot go on", problem=str(error))
         sys.exit(EX_SOFTWARE)
     log.info("stopped")
+
+
+def _check_identities(identities: Iterable[Identity], log: structlog.typing.FilteringBoundLogger) -> None:
+    """Look at those that are here: settings are also checked where none is mounted."""
+    problems = []
+    for identity in identities:
+        try:
+            if identity.mounted:
+                identity.context()
+        except IdentityError as error:
+            problems.append(str(error))
+    for problem in problems:
+        log.error("bad identity", problem=problem)
+    if problems:
+        sys.exit(EX_CONFIG)
 
 
 def _die_with_the_thread(args: threading.ExceptHookArgs) -> None:

@@ -2,9 +2,12 @@
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, UrlConstraints, ValidationError
+
+from facefleet.runtime.identity import OURS, Identity
 
 PREFIX = "FACEFLEET_"
 
@@ -18,7 +21,8 @@ def _number(value: object) -> object:
 
 
 Qos = Annotated[Literal[0, 1, 2], BeforeValidator(_number)]
-BrokerUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["mqtt"], host_required=True)]
+BrokerUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["mqtt", "mqtts"], host_required=True)]
+"""`mqtts` is mutual TLS."""
 
 
 class SettingsError(Exception):
@@ -43,13 +47,34 @@ class ServiceSettings(BaseModel):
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     """TCP port of the Prometheus endpoint; 0 turns it off."""
 
+    @property
+    def identities(self) -> list[Identity]:
+        """Return who we are to those who ask."""
+        return []
+
 
 class BrokerSettings(ServiceSettings):
     """What every service that talks to a broker can be told."""
 
     broker: BrokerUrl
+    broker_ca: Path = OURS.ca
+    broker_certificate: Path = OURS.certificate
+    broker_key: Path = OURS.key
+    """The three files (PEM) of `mqtts://`."""
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "face_detection"
     qos: Qos = 1
+
+    @property
+    def broker_identity(self) -> Identity | None:
+        """Return who we are to the broker, if it asks."""
+        if self.broker.scheme != "mqtts":
+            return None
+        return Identity(self.broker_ca, self.broker_certificate, self.broker_key)
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Return this one."""
+        return [identity] if (identity := self.broker_identity) else []
 
 
 S = TypeVar("S", bound=ServiceSettings)

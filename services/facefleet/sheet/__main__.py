@@ -11,6 +11,7 @@ import cv2
 from pydantic import TypeAdapter, ValidationError
 
 from facefleet.runtime import logs
+from facefleet.runtime.identity import Identity
 from facefleet.runtime.settings import BrokerUrl
 from facefleet.sheet.account import Account, Camera, Report, count_dead, count_faces, newest
 from facefleet.sheet.bucket import Bucket, BucketError
@@ -43,7 +44,8 @@ def main() -> None:
         if options.list:
             show_keys(bucket)
             return
-        cameras = Cameras(_broker(options.broker)) if options.broker else None
+        if options.broker:
+            cameras = Cameras(_broker(options.broker), Identity.within(options.identity))
         reports: Reports = cameras.reports if cameras else dict
         account = _take_account(bucket, reports())
         if options.wait_for:
@@ -200,6 +202,13 @@ def _options() -> argparse.Namespace:
         "--broker",
         metavar="URL",
         help="the edge broker, mqtt://..., which knows how many faces were captured",
+    )
+    parser.add_argument(
+        "--identity",
+        metavar="FOLDER",
+        type=Path,
+        default=Path(),
+        help="has ca.crt, host.crt and host.key, for mqtts://",
     )
     parser.add_argument(
         "--out", metavar="FILE", type=Path, default=Path("faces.png"), help="the contact sheet (%(default)s)"

@@ -8,6 +8,7 @@ from pydantic import AnyUrl
 
 from facefleet.messaging import topics
 from facefleet.messaging.link import Delivery, Link
+from facefleet.runtime.identity import Identity
 from facefleet.sheet.account import Camera, Report, read_status
 
 CONNECT_WITHIN_S = 5.0
@@ -22,7 +23,7 @@ class BrokerError(Exception):
 class Cameras:
     """The newest status of each camera, from now on."""
 
-    def __init__(self, broker: AnyUrl) -> None:
+    def __init__(self, broker: AnyUrl, identity: Identity | None = None) -> None:
         """Connect, and wait for what is retained.
 
         Raises:
@@ -38,6 +39,7 @@ class Cameras:
         self._link = Link(
             broker,
             f"sheet-{os.getpid()}",
+            identity=identity,
             subscriptions=[topics.camera_status("+", "+")],
             on_message=self._heard,
             on_state=self._turned,

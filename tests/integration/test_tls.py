@@ -1,0 +1,304 @@
+"""Mutual TLS against a real broker: who is let in, who is not, and what is said of it."""
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from facefleet.messaging.link import Delivery, Link, Outcome
+from facefleet.runtime.identity import Identity
+
+from tests.integration.certificates import Authority
+from tests.integration.conftest import MakeLink, MakeTlsBroker
+from tests.integration.containers import CONNECT, TlsBroker
+from tests.integration.waiting import await_until
+
+MESSAGES = 10_000
+IN_FLIGHT = 500
+FACE = 20_000
+MINE = "face_detection/jetson-01/lobby"
+
+
+class States:
+    """What a link said of its connection."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[bool, str]] = []
+
+    def __call__(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - as the link calls it
+        self.said.append((connected, detail))
+
+    def await_connect(self, number: int = 1) -> None:
+        await_until(lambda: self.connects >= number, 20, f"{number} connects: {self.said}")
+
+    def await_trouble(self, *words: str, timeout: float = 20) -> str:
+        """Wait until it says that it is not connected, in these words."""
+        await_until(
+            lambda: self.said and not self.said[-1][0] and all(word in self.said[-1][1] for word in words),
+            timeout,
+            f"{words}: {self.said}",
+        )
+        return self.said[-1][1]
+
+    @property
+    def connects(self) -> int:
+        return [connected for connected, _ in self.said].count(True)
+
+
+@pytest.fixture
+def states() -> States:
+    return States()
+
+
+@pytest.fixture
+def jetson(authority: Authority) -> Identity:
+    return authority.issue("jetson-01")
+
+
+@pytest.fixture
+def broker(make_tls_broker: MakeTlsBroker) -> TlsBroker:
+    made = make_tls_broker()
+    made.start()
+    return made
+
+
+def outcome_of(link: Link, topic: str, payload: bytes = b"x") -> Outcome:
+    outcomes: list[Outcome] = []
+    link.publish(topic, payload, done=outcomes.append)
+    return await_until(lambda: outcomes, 10, f"{topic} is answered")[0]
+
+
+class Pump:
+    """Publishes numbered messages as fast as they are answered, from the link's thread."""
+
+    def __init__(self, link: Link, number: int, size: int) -> None:
+        self.link = link
+        self.outcomes: list[Outcome] = []
+        self._number = number
+        self._filling = os.urandom(size)
+        self._next = 0
+        self.done = threading.Event()
+
+    def start(self) -> None:
+        for _ in range(IN_FLIGHT):
+            self.link.loop.call(self._one)
+
+    def _one(self) -> None:
+        if self._next < self._number:
+            payload = self._next.to_bytes(4, "big") + self._filling[4:]
+            self._next += 1
+            self.link.publish(MINE, payload, done=self._answered)
+
+    def _answered(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if len(self.outcomes) == self._number:
+            self.done.set()
+        self._one()
+
+
+def test_ten_thousand_messages_arrive_once_each(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, jetson: Identity
+) -> None:
+    """Both ways over TLS: what we write, and what we read."""
+    broker.allow(
+        "user jetson-01\ntopic write face_detection/#\nuser processor\ntopic read face_detection/#\n"
+    )
+    broker.reload()
+    got: list[tuple[int, bytes]] = []
+
+    def take(delivery: Delivery) -> None:
+        got.append((int.from_bytes(delivery.payload[:4], "big"), delivery.payload[4:]))
+        delivery.acknowledge()
+
+    taker = make_link(
+        broker.tls_url,
+        identity=authority.issue("processor"),
+        subscriptions=["face_detection/#"],
+        on_message=take,
+        receive_maximum=1000,
+    )
+    publisher = make_link(broker.tls_url, identity=jetson)
+    await_until(lambda: taker.connected and publisher.connected, 20, "both are connected")
+    await_until(lambda: outcome_of(publisher, MINE, b"\xff" * 4) is Outcome.ACCEPTED, 10, "it has subscribed")
+    pump = Pump(publisher, MESSAGES, FACE)
+    pump.start()
+    assert pump.done.wait(90)
+    assert set(pump.outcomes) == {Outcome.ACCEPTED}
+    await_until(lambda: len(got) >= MESSAGES + 1, 60, "all arrive")
+    numbers = [number for number, _ in got if number != 0xFFFFFFFF]
+    assert sorted(numbers) == list(range(MESSAGES))
+    assert {filling for number, filling in got if number != 0xFFFFFFFF} == {pump._filling[4:]}
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_383, 16_384, 16_385, 5_000_000])
+def test_messages_of_any_size_arrive_whole(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity, size: int
+) -> None:
+    got: list[bytes] = []
+
+    def take(delivery: Delivery) -> None:
+        got.append(delivery.payload)
+        delivery.acknowledge()
+
+    make_link(broker.port, subscriptions=["face_detection/#"], on_message=take)
+    link = make_link(broker.tls_url, identity=jetson)
+    await_until(lambda: link.connected, 20, "it is connected")
+    payload = os.urandom(size)
+    await_until(lambda: outcome_of(link, MINE, payload) is Outcome.ACCEPTED, 20, "there is a subscriber")
+    await_until(lambda: payload in got, 20, "it arrives")
+
+
+def test_a_device_may_write_its_own_topics_and_no_other(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity
+) -> None:
+    broker.allow("user jetson-01\ntopic write face_detection/jetson-01/#\ntopic read receipts/jetson-01\n")
+    broker.reload()
+    link = make_link(broker.tls_url, identity=jetson)
+    await_until(lambda: link.connected, 20, "it is connected")
+    await_until(lambda: outcome_of(link, MINE) is Outcome.UNROUTED, 10, "its own topic is its own")
+    for topic in ("face_detection/jetson-02/lobby", "receipts/jetson-01", "status/jetson-02", "x"):
+        assert outcome_of(link, topic) is Outcome.REFUSED
+    assert link.connected
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_broker_may_be_named_by_name_or_address(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity, states: States, host: str
+) -> None:
+    make_link(f"mqtts://{host}:{broker.tls_port}", identity=jetson, on_state=states)
+    states.await_connect()
+
+
+def foreign(ours: Authority, name: str) -> Identity:
+    """Return an identity that trusts our authority and is another's."""
+    theirs = Authority(ours.folder / "theirs", name).issue("jetson-01")
+    return Identity(ours.file, theirs.certificate, theirs.key)
+
+
+Bad = Callable[[Authority], Identity]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (lambda ours: foreign(ours, "other"), ("not signed by the CA that the broker trusts",)),
+        (lambda ours: foreign(ours, "fleet"), ("not signed by the CA that the broker trusts",)),
+        (lambda ours: ours.issue("jetson-01", begins=-9, ends=-1), ("it has expired", "run site.yml")),
+        (lambda ours: ours.issue("jetson-01", begins=1, ends=9), ("not valid yet", "clock")),
+        (lambda ours: ours.issue("jetson-01", ("jetson-01",)), ("not made for clients",)),
+    ],
+    ids=["foreign CA", "CA made anew", "expired", "not valid yet", "a server's"],
+)
+def test_a_bad_certificate_is_refused_and_the_reason_said(  # noqa: PLR0917 - each is a fixture
+    broker: TlsBroker,
+    make_link: MakeLink,
+    authority: Authority,
+    states: States,
+    bad: Bad,
+    words: tuple[str, ...],
+) -> None:
+    make_link(broker.tls_url, identity=bad(authority), on_state=states)
+    said = states.await_trouble("unreachable", "the broker refused our certificate", *words)
+    assert broker.tls_url in said
+    await_until(lambda: len(states.said) >= 3, 20, "it goes on trying")
+    assert states.connects == 0
+
+
+def test_a_revoked_certificate_is_refused_and_another_goes_on(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, jetson: Identity, states: States
+) -> None:
+    broker.revoke(jetson)
+    broker.reload()
+    make_link(broker.tls_url, identity=jetson, on_state=states)
+    states.await_trouble("the broker refused our certificate, it is revoked", "readmit")
+    others = States()
+    make_link(broker.tls_url, identity=authority.issue("jetson-02"), on_state=others)
+    others.await_connect()
+
+
+def test_without_a_certificate_nobody_is_let_in(
+    broker: TlsBroker, make_link: MakeLink, states: States
+) -> None:
+    make_link(broker.tls_port, on_state=states)
+    states.await_trouble("it hung up without an answer", "mqtts://")
+    context = ssl.create_default_context(cafile=broker.authority.file)
+    with (
+        socket.create_connection(("127.0.0.1", broker.tls_port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(CONNECT)
+        with pytest.raises(ssl.SSLError, match="certificate required"):
+            connection.recv(1)
+
+
+def test_a_port_without_tls_is_told_as_such(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity, states: States
+) -> None:
+    make_link(f"mqtts://127.0.0.1:{broker.port}", identity=jetson, on_state=states)
+    states.await_trouble("it hung up in the TLS handshake", "TLS port?")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options", "words"),
+    [
+        (("elsewhere", "10.0.0.1"), {}, ("does not name 127.0.0.1",)),
+        (("127.0.0.1",), {"begins": -9, "ends": -1}, ("its certificate has expired", "here it is 20")),
+        (("127.0.0.1",), {"begins": 1}, ("its certificate is not valid yet", "clock")),
+    ],
+    ids=["another name", "expired", "not valid yet"],
+)
+def test_a_broker_with_a_bad_certificate_is_not_talked_to(  # noqa: PLR0917 - each is a fixture
+    make_tls_broker: MakeTlsBroker,
+    make_link: MakeLink,
+    jetson: Identity,
+    states: States,
+    hosts: tuple[str, ...],
+    options: dict[str, int],
+    words: tuple[str, ...],
+) -> None:
+    broker = make_tls_broker()
+    broker.identify(*hosts, **options)
+    broker.start()
+    make_link(broker.tls_url, identity=jetson, on_state=states)
+    states.await_trouble("unreachable", *words)
+
+
+@pytest.mark.parametrize("name", ["other", "fleet"])
+def test_a_broker_of_another_fleet_is_not_talked_to(
+    broker: TlsBroker, make_link: MakeLink, tmp_path: Path, states: States, name: str
+) -> None:
+    """Of another name, or of the same: an authority that was made anew."""
+    other = Authority(tmp_path / "other", name)
+    make_link(broker.tls_url, identity=other.issue("jetson-01"), on_state=states)
+    states.await_trouble("its certificate is not signed by our CA")
+
+
+def test_files_are_read_at_each_dial(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, states: States, tmp_path: Path
+) -> None:
+    """Missing at first, then of different pairs, then good, then renewed."""
+    ours = Identity.within(tmp_path / "identity")
+    make_link(broker.tls_url, identity=ours, on_state=states)
+    states.await_trouble(str(ours.ca), "is missing", "run site.yml")
+    ours.ca.parent.mkdir()
+    first, second = authority.issue("jetson-01"), authority.issue("jetson-02")
+    for target, source in (
+        (ours.ca, first.ca),
+        (ours.certificate, first.certificate),
+        (ours.key, second.key),
+    ):
+        target.write_bytes(source.read_bytes())
+    states.await_trouble("is not of the certificate", str(ours.key))
+    ours.certificate.write_bytes(second.certificate.read_bytes())
+    states.await_connect()
+    broker.revoke(second)
+    broker.stop()
+    broker.start()
+    states.await_trouble("it is revoked")
+    third = authority.issue("jetson-03")
+    ours.certificate.write_bytes(third.certificate.read_bytes())
+    ours.key.write_bytes(third.key.read_bytes())
+    states.await_connect(2)
