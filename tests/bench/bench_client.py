@@ -21,9 +21,10 @@ from paho.mqtt.properties import Properties
 from pydantic import AnyUrl
 
 from tests.bench import load
-from tests.bench.brokers import BenchBroker, newest_image, shipped_in_flight
+from tests.bench.brokers import BenchBroker, shipped_in_flight
 from tests.bench.source import Order, Source
 from tests.bench.table import Row
+from tests.images import newest_image
 
 WINDOW = 500
 DEVICE = "bench-client"

@@ -19,11 +19,11 @@ from docker import DockerClient
 
 from tests.bench import measure
 from tests.bench.bench_forward import BRIDGE_BEST, CACHE
-from tests.bench.brokers import newest_image
 from tests.bench.routes import Bridge, Forwarder, Place, Route, Storage
 from tests.bench.source import Source
 from tests.bench.table import Row
 from tests.bench.tap import Tap
+from tests.images import newest_image
 from tests.integration.containers import BUCKETS, S3Server, succeeds
 
 BRIDGE = "bridge"

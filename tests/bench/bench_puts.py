@@ -31,6 +31,7 @@ from facefleet.storage.put import Puts, Upload
 from facefleet.storage.s3 import S3Settings
 
 from tests.bench.table import Row, Target, render
+from tests.images import newest_image
 from tests.integration.containers import BUCKETS, S3Server, succeeds
 
 OBJECT_BYTES = 20_000
@@ -127,10 +128,8 @@ def measured(threads: int, work: Callable[[int], None], count: Callable[[], int]
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
     engine = docker.from_env()
-    newest = max(engine.images.list("facefleet/s3"), key=lambda image: image.attrs["Created"])
-    assert newest.id
     with tempfile.TemporaryDirectory() as folder:
-        server = S3Server(engine, newest.id, Path(folder))
+        server = S3Server(engine, newest_image(engine, "s3"), Path(folder))
         try:
             server.start()
             admin = server.client("admin")

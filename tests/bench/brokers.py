@@ -137,14 +137,3 @@ class BenchBroker:
         with contextlib.suppress(OSError, wire.WireError), wire.Connection(self.port, "bench-probe"):
             return True
         return False
-
-
-def newest_image(engine: DockerClient, name: str) -> str:
-    """Return the id of the newest of the project's images of that name."""
-    images = engine.images.list(f"facefleet/{name}")
-    newest = max(images, key=lambda image: str(image.attrs["Created"]), default=None)
-    if newest is None or newest.id is None:
-        raise LookupError(
-            f"no image facefleet/{name}: ansible-playbook -i inventory/demo playbooks/images.yml"
-        )
-    return newest.id

@@ -15,11 +15,12 @@ from typing import Self
 
 from docker import DockerClient
 
-from tests.bench.brokers import NO_LIMIT, BenchBroker, newest_image, shipped_in_flight
+from tests.bench.brokers import NO_LIMIT, BenchBroker, shipped_in_flight
 from tests.bench.delay import Delay
 from tests.bench.shipped import Shipped
 from tests.bench.sink import Sink
 from tests.bench.source import Order, Source
+from tests.images import newest_image
 from tests.integration.waiting import await_until
 
 

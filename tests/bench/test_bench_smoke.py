@@ -9,8 +9,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from tests.bench.brokers import newest_image
 from tests.bench.table import Row, Target, render
+from tests.images import newest_image
 
 ROOT = Path(__file__).resolve().parents[2]
 

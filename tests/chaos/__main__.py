@@ -17,8 +17,9 @@ import docker
 from docker.errors import DockerException
 
 from tests.chaos import rows
-from tests.chaos.campaign import Campaign, NoImageError, Outcome, newest_images, source_told
+from tests.chaos.campaign import Campaign, Outcome, newest_images, source_told
 from tests.chaos.table import drawn
+from tests.images import NoImageError
 
 LONG_FROM = 100
 """Cycles from which on rows that take minutes are run, too."""

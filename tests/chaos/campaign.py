@@ -21,6 +21,7 @@ from tests.chaos.rows import Row
 from tests.chaos.scene import GIVEN_UP, NotStruckError, Scene
 from tests.chaos.site import Site
 from tests.chaos.workshop import Workshop
+from tests.images import newest_image
 
 NAMES = ("broker", "forwarder", "processor", "s3")
 WARM_WITHIN_S = 60
@@ -28,10 +29,6 @@ CALM_S = 1.0
 STUCK_AFTER_S = 50
 """Longer than a dead link takes to be noticed."""
 DRAIN_WITHIN_S = 60
-
-
-class NoImageError(Exception):
-    """An image of the project is not on this machine; the text says which and how to make it."""
 
 
 @dataclass
@@ -253,17 +250,7 @@ def newest_images(engine: DockerClient, given: Mapping[str, str] | None = None) 
         NoImageError: when there is none.
     """
     found = dict(given or {})
-    for name in NAMES:
-        if name in found:
-            continue
-        made = engine.images.list(f"facefleet/{name}")
-        newest = max(made, key=lambda image: str(image.attrs["Created"]), default=None)
-        if newest is None:
-            raise NoImageError(
-                f"no image facefleet/{name}: ansible-playbook -i inventory/demo playbooks/images.yml"
-            )
-        found[name] = str(newest.id)
-    return found
+    return found | {name: newest_image(engine, name) for name in NAMES if name not in found}
 
 
 def source_told() -> Path | None:

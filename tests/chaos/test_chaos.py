@@ -9,9 +9,10 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from tests.chaos.campaign import Campaign, NoImageError, Outcome, newest_images, source_told
+from tests.chaos.campaign import Campaign, Outcome, newest_images, source_told
 from tests.chaos.rows import ROWS, Row
 from tests.chaos.table import cells, drawn
+from tests.images import NoImageError
 
 SHORT = [row for row in ROWS if not row.long]
 

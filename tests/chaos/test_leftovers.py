@@ -11,8 +11,9 @@ import pytest
 from docker.errors import DockerException
 
 from tests.chaos import leftovers
-from tests.chaos.campaign import NoImageError, newest_images
+from tests.chaos.campaign import newest_images
 from tests.chaos.disk import CuttableDisk, SmallDisk, missing
+from tests.images import NoImageError
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMPAIGN = """

@@ -18,6 +18,7 @@ from facefleet.messaging.event import FaceEvent
 from facefleet.messaging.link import Link, Outcome
 from pydantic import AnyUrl
 
+from tests.images import NoImageError, newest_image
 from tests.integration.certificates import Authority
 from tests.integration.containers import BUCKETS, Broker, S3Server, TlsBroker, succeeds
 from tests.integration.proxy import Proxy
@@ -48,15 +49,10 @@ def images(engine: DockerClient) -> dict[str, str]:
     if given := os.environ.get("FACEFLEET_TEST_IMAGES"):
         references: dict[str, str] = json.loads(given)
         return references
-    found = {}
-    for name in ("broker", "s3"):
-        newest = max(
-            engine.images.list(f"facefleet/{name}"), key=lambda image: image.attrs["Created"], default=None
-        )
-        if newest is None or newest.id is None:
-            pytest.skip(f"no image facefleet/{name}: ansible-playbook -i inventory/demo playbooks/images.yml")
-        found[name] = newest.id
-    return found
+    try:
+        return {name: newest_image(engine, name) for name in ("broker", "s3")}
+    except NoImageError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
