@@ -404,8 +404,16 @@ def test_the_device_says_its_accounts_and_is_offline_by_its_will(site: Site, clo
         said.append(json.loads(delivery.payload))
 
     site.make_link(cloud.port, subscriptions=[topics.device_status(site.device)], on_message=hear)
+    at_edge: list[dict[str, Any]] = []
+    site.make_link(
+        site.edge.port,
+        subscriptions=[topics.device_status(site.device)],
+        on_message=lambda delivery: at_edge.append(json.loads(delivery.payload)),
+        receive_maximum=1000,
+    )
     camera = site.camera()
-    forwarder = site.forwarder(cloud)
+    forwarder = site.forwarder(cloud, release="r7")
+    assert forwarder.lines("event=started", "release=r7")
     camera_status = {"state": "online", "captured": 3, "handed_on": 3, "given_up": 0, "held": 0}
     camera._link.publish(
         topics.camera_status(site.device, "lobby"), json.dumps(camera_status).encode(), retain=True
@@ -415,16 +423,22 @@ def test_the_device_says_its_accounts_and_is_offline_by_its_will(site: Site, clo
     Taker(site, cloud)
     await_until(lambda: said[-1]["stored"] == 3, 15, "it says what is stored")
     assert said[-1]["cameras"] == {"lobby": camera_status}
+    assert (said[-1]["release"], said[-1]["cloud"]) == ("r7", "connected")
+    await_until(lambda: at_edge and at_edge[-1] == said[-1], 15, "it says the same at the edge")
     assert {line["state"] for line in said} == {"online"}
     for line in said:
         assert line["taken"] == line["stored"] + line["dead"] + line["given_up"] + line["held"]
     forwarder.kill()
-    await_until(lambda: said[-1] == {"state": "offline"}, 40, "its will is done")
+    await_until(lambda: said[-1] == at_edge[-1] == {"state": "offline"}, 40, "its will is done")
     forwarder.start()
     await_until(lambda: said[-1]["state"] == "online", 20, "it is back")
     assert said[-1]["taken"] == 3
     assert forwarder.stop() == 0
-    await_until(lambda: said[-1]["state"] == "stopped", 20, "it says goodbye")
+    await_until(lambda: said[-1]["state"] == at_edge[-1]["state"] == "stopped", 20, "it says goodbye")
+    forwarder.start()
+    await_until(lambda: at_edge[-1]["state"] == "online", 20, "it is back")
+    cloud.stop()
+    await_until(lambda: "unreachable" in at_edge[-1]["cloud"], 20, "it says what is wrong where it still can")
 
 
 def test_a_spool_of_the_future_is_refused_and_left_alone(site: Site, cloud: Broker) -> None:

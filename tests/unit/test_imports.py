@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "logger": {"runtime", "messaging"},
     "forwarder": {"runtime", "messaging", "custody", "courier"},
     "detector": {"runtime", "messaging", "custody", "courier"},
+    "probe": {"runtime", "messaging"},
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
     "sheet": SHARED,

@@ -21,6 +21,7 @@ from facefleet.courier.pace import Pace
 from facefleet.courier.window import Window
 from facefleet.custody.entry import Fate, Record, Ticket
 from facefleet.custody.spool import Spool
+from facefleet.messaging import properties, topics
 from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.link import Link, Outcome, Will
 from facefleet.messaging.loop import Loop
@@ -40,6 +41,8 @@ PAUSE_MOST_S = 5.0
 EXPIRES_LATER_S = 2
 """A message that we shall send again need not wait in a broker's queue."""
 _FATES = {Answer.STORED: Fate.HANDED_ON, Answer.KEPT: Fate.HANDED_ON, Answer.DEAD: Fate.REJECTED}
+
+_PROBE = f"/{topics.PROBE}".encode()
 
 _expiry = struct.Struct("!BI")
 _log = logs.get("courier")
@@ -70,10 +73,15 @@ class Courier:
         identity: Identity | None = None,
         qos: Qos = 1,
         on_state: Callable[[bool, str], None] | None = None,
+        on_probe: Callable[[bytes, Answer], None] | None = None,
         will: Will | None = None,
         loop: Loop | None = None,
     ) -> None:
-        """Make ready; receipts are expected on `receipts_topic`."""
+        """Make ready; receipts are expected on `receipts_topic`.
+
+        `on_probe` is told the id of each probe that has its receipt. One that was settled before a restart
+        is sent again, and its receipt comes again.
+        """
         self._spool = spool
         self._limits = limits
         self._report_state = on_state or (lambda _connected, _detail: None)
@@ -94,7 +102,11 @@ class Courier:
         self._turn = 0
         self._pick = 0
         self._waking = False
-        self._trouble = ""
+        self.trouble = ""
+        """What is wrong beyond the connection, as said last; empty while messages are taken."""
+        self._on_probe = on_probe
+        self._probes: dict[Ticket, bytes] = {}
+        """The ids of those on their way."""
         self._ended = False
         self.link = Link(
             url,
@@ -198,6 +210,8 @@ class Courier:
             self._spool.release(record.ticket, Fate.DAMAGED)
             return
         ticket = record.ticket
+        if letter.topic.endswith(_PROBE) and self._on_probe:
+            self._probes[ticket] = (properties.first_user(letter.properties, "id") or "").encode()
         on_its_way = self._out[ticket] = _OnItsWay(len(record.body), sent_before)
         self._out_bytes += on_its_way.size
         self._pace.take(on_its_way.size)
@@ -263,9 +277,17 @@ class Courier:
             self._window.grow(count)
             self._pause.reset()
             self._paused_until = 0.0
-            if self._trouble:
-                self._trouble = ""
+            if self.trouble:
+                self.trouble = ""
                 _log.info("messages are taken again", broker=self.link.name)
+        if self._probes:
+            self._tell_probes(settled)
+
+    def _tell_probes(self, settled: Sequence[tuple[Ticket, Fate]]) -> None:
+        for ticket, fate in settled:
+            probe = self._probes.pop(ticket, None)
+            if probe and self._on_probe:
+                self._on_probe(probe, Answer.STORED if fate is Fate.HANDED_ON else Answer.DEAD)
 
     def _refused(self, ticket: Ticket) -> None:
         """Wait: the next holder has no room."""
@@ -337,6 +359,6 @@ class Courier:
             self._out_bytes -= on_its_way.size
 
     def _complain(self, reason: str) -> None:
-        if reason != self._trouble:
-            self._trouble = reason
+        if reason != self.trouble:
+            self.trouble = reason
             _log.warning(reason, broker=self.link.name, held=self._spool.accounts().held)

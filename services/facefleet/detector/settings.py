@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from facefleet.custody.spool import WhenFull
+from facefleet.messaging import topics
 from facefleet.runtime.settings import BrokerSettings, Name
 
 MIB = 1024 * 1024
@@ -23,11 +24,17 @@ def _known_scheme(source: str) -> str:
     return f"/dev/video{source}" if source.isascii() and source.isdigit() else source
 
 
+def _no_probe(camera: str) -> str:
+    if camera == topics.PROBE:
+        raise ValueError(f"{topics.PROBE} is reserved: choose another name")
+    return camera
+
+
 class DetectorSettings(BrokerSettings):
     """`broker` is the edge broker."""
 
     device: Name
-    camera: Name
+    camera: Annotated[Name, AfterValidator(_no_probe)]
     source: Annotated[str, Field(min_length=1), AfterValidator(_known_scheme)]
     """A video file, a V4L2 device (`/dev/video0`, or just `0`), or an RTSP or HTTP address."""
     loop: bool = False

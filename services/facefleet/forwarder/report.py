@@ -17,6 +17,9 @@ class Report:
     """Gathers the newest status of each camera, as the edge broker retains it."""
 
     device: str
+    release: str = ""
+    cloud: str = "not connected yet"
+    """The way to the cloud: `connected`, or what is wrong with it and the remedy."""
     cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def hear(self, delivery: Delivery) -> None:
@@ -41,6 +44,8 @@ class Report:
         return json.dumps(
             {
                 "state": state,
+                "release": self.release,
+                "cloud": self.cloud,
                 "taken": accounts.taken,
                 "stored": accounts.handed_on,
                 "dead": accounts.rejected,

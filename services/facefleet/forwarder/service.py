@@ -1,28 +1,28 @@
 """The forwarder's story: from the edge broker to the disk, from there to the cloud, until a receipt comes."""
 
 import threading
-import time
 
 from facefleet.courier.courier import Courier
 from facefleet.courier.figures import Figures
 from facefleet.custody.errors import SpoolError
 from facefleet.custody.spool import Spool
+from facefleet.forwarder.bulletin import Bulletin
 from facefleet.forwarder.intake import Intake
 from facefleet.forwarder.report import OFFLINE, Report, camera_statuses
 from facefleet.forwarder.settings import ForwarderSettings
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
-from facefleet.messaging.link import SESSION_FOR_EVER_S, Link, Outcome, Will
+from facefleet.messaging.link import SESSION_FOR_EVER_S, Link, Will
 from facefleet.messaging.loop import Loop
-from facefleet.messaging.receipts import Receipts
+from facefleet.messaging.receipts import Answer, Receipts
 from facefleet.runtime.health import Health
 from facefleet.runtime.service import ServiceError
 
 CONDITIONS = ("edge_broker", "cloud_broker", "spool")
 FRESH_BYTES = 2 * 1024 * 1024
-STATUS_EVERY_S = 30.0
 STATUS_ON_CHANGE_S = 2.0
 LAST_STATUS_S = 1.0
+CONNECTED = "connected"
 
 
 def run(settings: ForwarderSettings, health: Health, stop: threading.Event) -> None:
@@ -54,11 +54,12 @@ class Forwarder:
         self._spool = spool
         self._loop = Loop("forwarder")
         self._figures = Figures(spool)
-        self._report = Report(settings.device)
-        self._status_topic = topics.device_status(settings.device)
-        self._said: tuple[int, int] | None = None
-        """Events taken and held, as told last."""
-        self._said_at = 0.0
+        self._report = Report(settings.device, settings.release)
+        self._cloud = "not connected yet"
+        self._show_cloud = health.follow("cloud_broker")
+        self._probes_topic = topics.camera_receipts(settings.device, topics.PROBE)
+        status_topic = topics.device_status(settings.device)
+        will = Will(status_topic, OFFLINE)
         self._courier = Courier(
             spool,
             settings.cloud_broker,
@@ -67,8 +68,9 @@ class Forwarder:
             limits=settings.limits,
             identity=settings.cloud_identity,
             qos=settings.qos,
-            on_state=health.follow("cloud_broker"),
-            will=Will(self._status_topic, OFFLINE),
+            on_state=self._cloud_turned,
+            on_probe=self._pass_on,
+            will=will,
             loop=self._loop,
         )
         self._faces = topics.faces(settings.topic_prefix, settings.device, "+")
@@ -82,11 +84,16 @@ class Forwarder:
             subscriptions=[self._faces, camera_statuses(settings.device)],
             on_message=self._take,
             on_state=health.follow("edge_broker"),
+            will=will,
             loop=self._loop,
         )
+        self._receipts = Receipts(self._edge)
+        self._at_edge = Bulletin(self._edge, status_topic)
+        self._in_cloud = Bulletin(self._courier.link, status_topic)
+        self._bulletins = (self._at_edge, self._in_cloud)
         self._intake = Intake(
             spool,
-            Receipts(self._edge),
+            self._receipts,
             self._loop,
             batch_most=settings.batch_most,
             batch_s=settings.batch_ms / 1000,
@@ -104,11 +111,10 @@ class Forwarder:
 
     def stop(self) -> None:
         """Take no more, write what was taken, say goodbye. What is held stays on the disk."""
+        self._say_goodbye(self._at_edge)
         self._edge.stop()
         self._intake.close()
-        told = threading.Event()
-        self._say("stopped", told)
-        told.wait(LAST_STATUS_S)
+        self._say_goodbye(self._in_cloud)
         self._courier.stop()
         self._loop.stop()
         self._spool.close()
@@ -120,26 +126,23 @@ class Forwarder:
             self._intake.take(delivery)
 
     def _tell(self) -> None:
-        """Say the status every few seconds, and soon after it changed."""
+        """Say the status soon after it changed, on both brokers: at least one is in reach of an operator."""
+        self._report.cloud = self._cloud if self._cloud != CONNECTED else self._courier.trouble or CONNECTED
         accounts = self._spool.accounts()
-        now = time.monotonic()
-        counts = accounts.taken, accounts.held
-        if counts != self._said or now - self._said_at >= STATUS_EVERY_S:
-            self._said, self._said_at = counts, now
-            self._say("online")
+        payload = self._report.encoded("online", accounts)
+        for bulletin in self._bulletins:
+            bulletin.tell(payload, (accounts.taken, accounts.held, self._report.cloud))
         self._loop.after(STATUS_ON_CHANGE_S, self._tell)
 
-    def _say(self, state: str, told: threading.Event | None = None) -> None:
-        def done(outcome: Outcome) -> None:
-            if outcome is Outcome.UNSENT:
-                self._said = None  # it is news at the next look
-            if told:
-                told.set()
+    def _say_goodbye(self, bulletin: Bulletin) -> None:
+        told = threading.Event()
+        bulletin.say(self._report.encoded("stopped", self._spool.accounts()), told)
+        told.wait(LAST_STATUS_S)
 
-        self._courier.link.publish(
-            self._status_topic,
-            self._report.encoded(state, self._spool.accounts()),
-            qos=1,
-            retain=True,
-            done=done,
-        )
+    def _cloud_turned(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - a callback has positional arguments
+        self._cloud = CONNECTED if connected else detail
+        self._show_cloud(connected, detail)
+
+    def _pass_on(self, probe: bytes, answer: Answer) -> None:
+        """Tell who sent a probe what the cloud made of it."""
+        self._receipts.add(self._probes_topic, answer, probe)

@@ -60,7 +60,12 @@ class Journal:
         except MalformedEventError as error:
             _log.warning("not a face", topic=delivery.topic, size=len(delivery.payload), reason=str(error))
         else:
-            if event.id not in self._recent:
+            if event.id in self._recent:
+                pass
+            elif event.camera == topics.PROBE:
+                self._recent.append(event.id)
+                _log.info("probe", device=event.device, time=timestamp(event.time), id=event.id)
+            else:
                 self._recent.append(event.id)
                 _seen.labels(camera=event.camera).inc()
                 _log.info("face", **fields(event))

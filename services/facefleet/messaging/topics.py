@@ -3,6 +3,8 @@
 from facefleet.messaging.event import MalformedEventError
 
 ALL_CAMERAS = "+/+"
+PROBE = "probe"
+"""The name that no camera may have: events under it prove that the way is open, and are no faces."""
 
 
 def faces(prefix: str, device: str, camera: str) -> str:

@@ -31,6 +31,7 @@ _DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _log = logs.get("processor")
 _gauge = Gauge("facefleet_messages_held", "Messages taken and not yet stored")
 _stored = Counter("facefleet_faces_stored_total", "Faces in S3", ["device"])
+_probes = Counter("facefleet_probes_stored_total", "Probes in S3: no faces, but the proof of the way")
 _repeats = Counter("facefleet_repeats_absorbed_total", "Messages that were there already, or being worked on")
 _dead = Counter("facefleet_dead_letters_total", "Messages that can never be a face")
 _dropped = Counter(
@@ -218,7 +219,7 @@ class Desk:
             _log.warning("dead letter", key=parcel.key, size=size, reason=parcel.rejected)
             return
         if put is Put.STORED:
-            _stored.labels(device=parcel.device).inc()
+            (_probes if parcel.is_probe else _stored.labels(device=parcel.device)).inc()
         _log.info(put.value, key=parcel.key, size=size, ms=round(seconds * 1000))
 
     # --- the bucket's health ---

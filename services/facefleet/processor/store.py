@@ -7,7 +7,7 @@ Source: S3 API reference, "Error responses", and PutObject with `If-None-Match: 
 import enum
 import hashlib
 
-from facefleet.processor.verdict import Parcel
+from facefleet.processor.verdict import PROBES, Parcel
 from facefleet.storage.answer import Answer
 from facefleet.storage.connection import ExchangeError
 from facefleet.storage.keys import NoKeysError
@@ -15,7 +15,9 @@ from facefleet.storage.put import Encryption, Puts, Upload
 from facefleet.storage.s3 import S3Settings
 
 PROBE = Parcel(
-    Upload("probes/processor", b"", hashlib.sha256(b"").digest(), "text/plain", {}), device="", rejected=""
+    Upload(f"{PROBES}processor.txt", b"", hashlib.sha256(b"").digest(), "text/plain", {}),
+    device="",
+    rejected="",
 )
 
 _STORED = 200

@@ -1,4 +1,4 @@
-"""What becomes of a message: an object under `faces/`, or a dead letter that says why not."""
+"""What becomes of a message: an object under `faces/` or `probes/`, or a dead letter that says why not."""
 
 import hashlib
 import io
@@ -14,6 +14,7 @@ from facefleet.messaging.properties import MalformedPropertiesError
 from facefleet.storage.put import Upload
 
 EXTENSIONS = {"image/png": ("PNG", "png"), "image/jpeg": ("JPEG", "jpg"), "image/webp": ("WEBP", "webp")}
+PROBES = "probes/"
 METADATA_MOST_CHARS = 250
 """Of one value: S3 takes 2 KB of metadata in all, and a dead letter has six."""
 KEY_PART_MOST_CHARS = 100
@@ -33,6 +34,11 @@ class Parcel:
         """Return the object's key."""
         return self.upload.key
 
+    @property
+    def is_probe(self) -> bool:
+        """Return whether it is no face but the proof that the way is open."""
+        return self.upload.key.startswith(PROBES)
+
     def without_body(self) -> "Parcel":
         """Return the same parcel, emptied: for what S3 takes in no form."""
         return replace(self, upload=replace(self.upload, body=b"", digest=_digest(b"")))
@@ -49,15 +55,18 @@ def judge(delivery: Delivery, image_max_bytes: int) -> Parcel:
         return dead_letter(delivery, str(error))
     metadata = dict(event.attributes())
     digest = bytes.fromhex(metadata["sha256"])
-    key = face_key(event, extension)
+    key = probe_key(event, extension) if event.camera == topics.PROBE else face_key(event, extension)
     return Parcel(Upload(key, event.image, digest, event.content_type, metadata), event.device)
 
 
 def face_key(event: FaceEvent, extension: str) -> str:
     """Return `faces/<device>/<camera>/<yyyy>/<mm>/<dd>/<time>-<id>.<extension>`, time in UTC."""
-    milliseconds = event.time.microsecond // 1000
-    stamp = f"{event.time:%Y%m%dT%H%M%S}.{milliseconds:03d}Z"
-    return f"faces/{event.device}/{event.camera}/{event.time:%Y/%m/%d}/{stamp}-{event.id}.{extension}"
+    return f"faces/{event.device}/{event.camera}/{event.time:%Y/%m/%d}/{_stamp(event)}-{event.id}.{extension}"
+
+
+def probe_key(event: FaceEvent, extension: str) -> str:
+    """Return `probes/<device>/<time>-<id>.<extension>`, time in UTC."""
+    return f"{PROBES}{event.device}/{_stamp(event)}-{event.id}.{extension}"
 
 
 def dead_letter(delivery: Delivery, reason: str) -> Parcel:
@@ -100,6 +109,10 @@ def _extension(event: FaceEvent, image_max_bytes: int) -> str:
     except Exception as error:  # noqa: BLE001 - Pillow has many ways to say it, IndexError among them
         raise MalformedEventError(f"the payload is no sound {form}: {error}") from None
     return extension
+
+
+def _stamp(event: FaceEvent) -> str:
+    return f"{event.time:%Y%m%dT%H%M%S}.{event.time.microsecond // 1000:03d}Z"
 
 
 def _printable(text: str, most: int, also_safe: str = "") -> str:

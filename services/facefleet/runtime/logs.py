@@ -2,12 +2,13 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure(service: str, level: str = "info") -> None:
-    """Send our own lines and those of the libraries through one logfmt renderer."""
+def configure(service: str, level: str = "info", to: TextIO | None = None) -> None:
+    """Send our own lines and those of the libraries through one logfmt renderer, to standard output."""
 
     def name_the_service(
         _logger: object, _method: str, line: structlog.typing.EventDict
@@ -25,7 +26,7 @@ def configure(service: str, level: str = "info") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(to or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=chain,

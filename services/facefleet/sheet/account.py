@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from facefleet.messaging.topics import PROBE
+
 FACES = "faces/"
 DEAD_LETTERS = "dead-letter/"
 
@@ -149,9 +151,10 @@ def count_faces(faces: Iterable[StoredFace]) -> Counter[Camera]:
 
 
 def count_dead(keys: Iterable[str]) -> Counter[Camera]:
-    """Return how many dead letters of each camera there are, by their keys."""
+    """Return how many dead letters of each camera there are, by their keys; probes are of none."""
     parts = (key.split("/") for key in keys)
-    return Counter(Camera(part[1], part[2]) for part in parts if len(part) > 3)  # noqa: PLR2004 - prefix, two names, digest
+    cameras = (Camera(part[1], part[2]) for part in parts if len(part) > 3)  # noqa: PLR2004 - prefix, two names, digest
+    return Counter(camera for camera in cameras if camera.name != PROBE)
 
 
 def newest(faces: Iterable[StoredFace], most: int) -> list[StoredFace]:

@@ -84,6 +84,12 @@ def test_impossible_values_are_named(name: str, value: str) -> None:
     assert f"FACEFLEET_{name.upper()}={value!r} is impossible" in problem
 
 
+def test_no_camera_has_the_name_of_the_probe() -> None:
+    assert problems(camera="probe") == [
+        "FACEFLEET_CAMERA='probe' is impossible: probe is reserved: choose another name"
+    ]
+
+
 def test_a_misspelt_setting_gets_a_hint() -> None:
     assert problems(repeats="3") == [
         "FACEFLEET_REPEATS is not a setting of this service: did you mean FACEFLEET_REPEAT_S?"

@@ -7,6 +7,7 @@ import pytest
 import structlog
 from facefleet.logger.service import Journal, fields
 from facefleet.messaging.event import Box
+from prometheus_client import REGISTRY
 
 from tests.conftest import MakeDelivery, MakeEvent
 
@@ -57,6 +58,30 @@ def test_what_is_no_face_is_said_and_acknowledged_too(
     assert line["topic"] == "face_detection/jetson-01/lobby"
     assert line["size"] == len(event.image)
     assert acknowledged == [True]
+
+
+def test_a_probe_is_no_face(
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+) -> None:
+    journal = Journal()
+    event = make_event(camera="probe", time=datetime(2026, 3, 1, 12, tzinfo=UTC), id="a-1")
+    before = seen("probe")
+    for _ in range(2):
+        journal.log(make_delivery(event))
+    assert lines == [
+        {
+            "event": "probe",
+            "log_level": "info",
+            "device": "jetson-01",
+            "time": "2026-03-01T12:00:00.000Z",
+            "id": "a-1",
+        }
+    ]
+    assert seen("probe") == before
+
+
+def seen(camera: str) -> float | None:
+    return REGISTRY.get_sample_value("facefleet_faces_seen_total", {"camera": camera})
 
 
 def test_a_face_that_is_sent_again_has_its_line(

@@ -55,6 +55,16 @@ def test_a_face_has_the_key_and_the_metadata_of_its_event(
     }
 
 
+def test_a_probe_is_stored_beside_the_faces(make_event: MakeEvent, make_delivery: MakeDelivery) -> None:
+    event = make_event(camera="probe", id="a1b2", time=datetime(2026, 11, 22, 7, 50, 1, 123456, tzinfo=UTC))
+    parcel = judge(make_delivery(event), MOST)
+    assert parcel.key == "probes/jetson-01/20261122T075001.123Z-a1b2.png"
+    assert (parcel.is_probe, parcel.rejected, parcel.upload.body) == (True, "", event.image)
+    damaged = judge(make_delivery(make_event(camera="probe", image=b"no picture")), MOST)
+    assert damaged.key.startswith("dead-letter/jetson-01/probe/")
+    assert not damaged.is_probe
+
+
 @pytest.mark.parametrize("hours", [-14, -5.5, 0, 5.75, 14])
 def test_the_key_is_in_utc_whatever_the_zone_of_the_event(
     make_event: MakeEvent, make_delivery: MakeDelivery, hours: float

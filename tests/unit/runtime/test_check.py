@@ -39,6 +39,28 @@ def test_good_settings_pass(service: str) -> None:
     ]
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "identity"
+    made.mkdir()
+    return made
+
+
+def test_an_identity_is_looked_at_where_one_is_mounted(folder: Path) -> None:
+    settings = GOOD["forwarder"] | {
+        "FACEFLEET_CLOUD_BROKER": "mqtts://cloud",
+        "FACEFLEET_CLOUD_CA": str(folder / "ca.crt"),
+        "FACEFLEET_CLOUD_CERTIFICATE": str(folder / "host.crt"),
+        "FACEFLEET_CLOUD_KEY": str(folder / "host.key"),
+    }
+    code, (line,) = check("forwarder", settings)
+    assert code == 78
+    assert f"{folder}/ca.crt is missing: run site.yml for this host" in line
+    folder.rmdir()
+    assert check("forwarder", settings)[0] == 0
+    assert check("forwarder", GOOD["forwarder"] | {"FACEFLEET_BROKER": "mqtts://edge"})[0] == 0
+
+
 @each_service
 def test_bad_settings_end_with_78_and_a_line_for_each(service: str) -> None:
     code, lines = check(service, GOOD[service] | {"FACEFLEET_QOS": "7", "FACEFLEET_BROKR": "mqtt://x"})

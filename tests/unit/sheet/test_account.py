@@ -41,7 +41,8 @@ def test_a_key_of_the_processor_is_read() -> None:
         "faces/jetson-01/door/2026/11/22/",
         "faces/jetson-01/door/2026/11/22/20261122T075001.123Z-ab.txt",
         "faces/jetson-01/door/2026/11/22/20261322T075001.123Z-ab.png",
-        "probes/processor",
+        "probes/processor.txt",
+        "probes/jetson-01/20261122T075001.123Z-ab.png",
         "dead-letter/jetson-01/door/abc",
     ],
 )
@@ -84,7 +85,10 @@ def test_the_account_shows_every_camera_and_what_is_missing() -> None:
     account = Account(
         {DOOR: Report("online", 10, given_up=1), YARD: Report("offline")},
         count_faces([stored(DOOR, second) for second in range(6)]),
-        count_dead(["dead-letter/jetson-01/door/a", "dead-letter/jetson-02/hall/b", "dead-letter/odd"]),
+        count_dead(
+            f"dead-letter/{rest}"
+            for rest in ("jetson-01/door/a", "jetson-02/hall/b", "odd", "jetson-01/probe/c")
+        ),
     )
     assert [(str(line.camera), line.captured, line.stored, line.dead) for line in account.lines] == [
         ("jetson-01/door", 10, 6, 1),
