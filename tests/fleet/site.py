@@ -1,0 +1,166 @@
+"""A site of test hosts as its operator sees it: playbooks, the account on AWS, what came into the bucket."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fleet.aws.account import AwsAccount
+from tests.fleet.hosts.lab import FOLDER, Lab
+
+REPO = Path(__file__).resolve().parents[2]
+PLAYBOOK = REPO / ".venv/bin/ansible-playbook"
+CLIP = REPO / ".demo/clips/WolfgangLanger_Pexels.mp4"
+CLOUD = "facefleet-lab"
+BUCKET = "facefleet-lab"
+_RECAP = re.compile(
+    r"^(?P<host>\S+)\s*: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)"
+    r"\s+failed=(?P<failed>\d+)\s+skipped=(?P<skipped>\d+)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a run of playbooks came to."""
+
+    code: int
+    output: str
+    seconds: float
+
+    def count(self, what: str) -> dict[str, int]:
+        """Return a column of the recap by host."""
+        return {found["host"]: int(found[what]) for found in _RECAP.finditer(self.output)}
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Return the hosts on which something changed."""
+        return {host: count for host, count in self.count("changed").items() if count}
+
+    @property
+    def tasks(self) -> int:
+        """Return how many tasks ran, on all hosts."""
+        return sum(self.count("ok").values())
+
+    def succeeded(self) -> "Played":
+        """Return itself, or fail with what it said."""
+        assert self.code == 0, self.output[-8000:]
+        return self
+
+    def failed(self, *words: str) -> "Played":
+        """Return itself if it failed and said all that."""
+        assert self.code != 0, f"this should have failed:\n{self.output[-4000:]}"
+        for word in words:
+            assert word in self.output, f"{word!r} is not in\n{self.output[-6000:]}"
+        return self
+
+
+class Site:
+    """Test hosts and an account, and the inventory that describes them."""
+
+    def __init__(self, lab: Lab, account: AwsAccount) -> None:
+        self.lab = lab
+        self.account = account
+
+    @property
+    def devices(self) -> list[str]:
+        """Return the names of the devices that exist."""
+        return [name for name in self.lab.names if name != "cloud"]
+
+    def play(
+        self, *arguments: str, limit: Sequence[str] | None = None, repo: Path = REPO, inventory: str = "inventory/lab"
+    ) -> Played:
+        """Run playbooks as the operator does. The inventory names more devices than there are: they are left out."""
+        chosen = ",".join(limit or ["control", CLOUD, *self.devices])
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(PLAYBOOK), "-i", inventory, *arguments, "--limit", chosen],
+            cwd=repo,
+            env={**os.environ, **self.account.environment},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=1500,
+            check=False,
+        )
+        played = Played(done.returncode, done.stdout, time.monotonic() - began)
+        print(f"\n{' '.join(arguments)}: {played.seconds:.0f} s, {played.tasks} tasks, ends with {played.code}", file=sys.stderr)
+        return played
+
+    def place_video(self) -> None:
+        """Give each device a video for its camera."""
+        for device in self.devices:
+            self.place(device, CLIP, "/srv/videos/lobby.mp4")
+
+    def place(self, host: str, source: Path, target: str) -> None:
+        """Copy a file to a host, without the network."""
+        container = self.lab[host].container
+        self.lab[host].run("mkdir", "-p", str(Path(target).parent))
+        subprocess.run(["docker", "cp", "--quiet", str(source), f"{container.id}:{target}"], check=True)
+        self.lab[host].run("chmod", "0644", target)
+
+    def containers(self, host: str) -> dict[str, str]:
+        """Return what runs in a host's engine: name to id."""
+        lines = self.lab[host].run("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
+        return dict(line.split() for line in lines)
+
+    def all_containers(self) -> dict[str, dict[str, str]]:
+        """Return the same of all hosts."""
+        return {host: self.containers(host) for host in self.lab.names}
+
+    def keys(self, prefix: str = "faces/") -> list[str]:
+        """Return the keys in the bucket."""
+        s3 = self.account.session().client("s3", endpoint_url=self.account.url)
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def faces(self, device: str) -> int:
+        """Return how many faces of a device are in the bucket."""
+        return len(self.keys(f"faces/{device}/"))
+
+    def await_faces(self, device: str, more_than: int = 0, timeout_s: float = 90) -> int:
+        """Wait until there are more faces of a device than so many, and return how many."""
+        deadline = time.monotonic() + timeout_s
+        while (count := self.faces(device)) <= more_than:
+            assert time.monotonic() < deadline, (
+                f"no more than {more_than} faces of {device} after {timeout_s:.0f} s:\n{self.logs(device)}"
+            )
+            time.sleep(1)
+        return count
+
+    def logs(self, host: str, *services: str, tail: int = 30) -> str:
+        """Return the last lines of a stack's logs."""
+        stack = "cloud" if host == "cloud" else "edge"
+        return self.compose(host, stack, "logs", "--no-color", "--tail", str(tail), *services)
+
+    def compose(self, host: str, stack: str, *arguments: str) -> str:
+        """Run docker compose in a stack's folder on a host."""
+        return self.lab[host].run(
+            "docker", "compose", "--ansi", "never", "--project-directory", f"/opt/facefleet/{stack}", *arguments
+        )
+
+    def release(self, host: str, stack: str = "edge") -> str:
+        """Return the name of the release that a host runs."""
+        return Path(self.lab[host].run("readlink", f"/opt/facefleet/{stack}/current").strip()).name
+
+    def held(self, device: str) -> int:
+        """Return how many events the device's forwarder holds, as it says itself."""
+        said = self.lab[device].run(
+            "docker", "exec", "facefleet-edge-forwarder-1", "python3", "-c",
+            "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics').read().decode())",
+        )  # fmt: skip
+        found = re.search(r"^facefleet_events_held(?:\{[^}]*\})? ([0-9.e+]+)$", said, re.MULTILINE)
+        assert found, said
+        return int(float(found[1]))
+
+
+def issued(device: str) -> dict[str, object]:
+    """Return what the authority wrote down of a host."""
+    record: dict[str, object] = json.loads((FOLDER / f"authority/issued/{device}.json").read_text())
+    return record

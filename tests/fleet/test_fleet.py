@@ -1,0 +1,208 @@
+"""A fleet's life, in the order in which an operator lives it: from bare hosts to nothing left."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fleet import refused
+from tests.fleet.hosts.lab import FOLDER
+from tests.fleet.site import CLOUD, REPO, Site
+
+pytestmark = pytest.mark.timeout(1800)
+
+SSH, BROKER_TLS = 22, 8883
+CA = FOLDER / "authority/ca.crt"
+
+
+# --- from nothing ---
+
+
+def test_check_mode_goes_through_on_bare_hosts_and_an_empty_account(bare_site: Site) -> None:
+    bare_site.play("site.yml", "--check").succeeded()
+    assert bare_site.account.session().client("ec2").describe_instances()["Reservations"] == []
+    for host in bare_site.lab.names:
+        assert bare_site.lab[host].run("ls", "/opt", "/etc/facefleet", check=False).strip().count("facefleet") <= 1
+        assert "docker" not in bare_site.lab[host].run("sh", "-c", "ls /usr/bin | grep docker || true")
+
+
+def test_faces_of_each_device_come_into_the_bucket(site: Site) -> None:
+    counts = {device: site.faces(device) for device in site.devices}
+    assert all(counts.values()), counts
+    assert site.keys("dead-letter/") == []
+
+
+def test_a_second_run_changes_nothing(site: Site) -> None:
+    before = site.all_containers()
+    played = site.play("site.yml").succeeded()
+    assert played.changed == {}, played.output[-6000:]
+    assert site.all_containers() == before
+
+
+def test_check_mode_says_that_nothing_would_change(site: Site) -> None:
+    played = site.play("site.yml", "--check", "--diff").succeeded()
+    assert played.changed == {}, played.output[-6000:]
+
+
+def test_only_the_stated_ports_answer(site: Site) -> None:
+    assert site.lab["cloud"].reach() == [SSH, BROKER_TLS]
+    for device in site.devices:
+        assert site.lab[device].reach() == [SSH], device
+
+
+def test_no_key_of_aws_is_on_the_cloud_host(site: Site) -> None:
+    found = site.lab["cloud"].run(
+        "sh", "-c", "grep -rlE 'aws_secret_access_key|AKIA[A-Z0-9]{16}' /opt/facefleet /etc/facefleet || true"
+    )
+    assert found == ""
+
+
+def test_a_hosts_private_key_is_read_by_its_services_only(site: Site) -> None:
+    listed = site.lab["jetson-01"].run("stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
+    assert listed == ["10001", "400"]
+    kept = [path.name for path in (FOLDER / "authority").rglob("*.key")]
+    assert kept == ["ca.key"]
+    assert "ENCRYPTED" in (FOLDER / "authority/ca.key").read_text()
+
+
+# --- who is let in ---
+
+
+@pytest.fixture(scope="session")
+def authority(site: Site) -> refused.Authority:  # noqa: ARG001 - site.yml makes it
+    return refused.Authority.of_the_fleet(FOLDER / "authority", FOLDER / "authority.passphrase")
+
+
+def test_without_a_certificate_nobody_is_let_in(site: Site) -> None:
+    with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, None):
+        pass
+
+
+def test_a_certificate_of_another_authority_is_refused(site: Site, tmp_path: Path) -> None:
+    identity = refused.Authority.made_up().sign("jetson-01", tmp_path)
+    with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, identity):
+        pass
+
+
+def test_an_expired_certificate_is_refused(site: Site, authority: refused.Authority, tmp_path: Path) -> None:
+    good = authority.sign("jetson-02", tmp_path / "good")
+    with refused.connected(site.lab["cloud"].address, CA, good) as stranger:
+        assert stranger.publish("status/jetson-02") in ("Success", "No matching subscribers")
+    expired = authority.sign("jetson-02", tmp_path / "expired", days=-1)
+    with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, expired):
+        pass
+
+
+def test_a_device_cannot_speak_for_another(site: Site, authority: refused.Authority, tmp_path: Path) -> None:
+    identity = authority.sign("jetson-02", tmp_path)
+    with refused.connected(site.lab["cloud"].address, CA, identity) as stranger:
+        assert stranger.publish("face_detection/jetson-01/lobby") == "Not authorized"
+        assert stranger.publish("receipts/jetson-01") == "Not authorized"
+        assert stranger.publish("status/jetson-01") == "Not authorized"
+
+
+# --- releases ---
+
+
+@pytest.fixture
+def bad_services(tmp_path: Path) -> Path:
+    """A forwarder that looks healthy and carries nothing: only the gate can tell."""
+    folder = tmp_path / "services"
+    shutil.copytree(REPO / "services", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    courier = folder / "facefleet/courier/courier.py"
+    text = courier.read_text()
+    good = "        while self._may_send() and self._send_one():"
+    assert good in text
+    courier.write_text(text.replace(good, "        while False and self._may_send() and self._send_one():"))
+    return folder
+
+
+def test_a_bad_image_is_stopped_at_the_canary_and_rolled_back(site: Site, bad_services: Path) -> None:
+    before = {device: site.release(device) for device in site.devices}
+    ran = {device: site.containers(device) for device in site.devices}
+    seen = site.faces("jetson-01")
+    played = site.play(
+        "playbooks/images.yml", "playbooks/edge.yml", "-e", f"images_context={bad_services}", "-e", "edge_gate_s=20"
+    ).failed("of the edge stack of jetson-01 failed", f"back at release {before['jetson-01']}")
+    assert played.count("failed")["jetson-01"] == 1
+    assert {device: site.release(device) for device in site.devices} == before
+    for device in site.devices[1:]:
+        assert site.containers(device) == ran[device], f"{device} was touched"
+    logs = list((REPO / ".cache/failed").glob("jetson-01-edge-*.log"))
+    assert logs
+    assert any("service=forwarder" in log.read_text() for log in logs)
+    site.await_faces("jetson-01", more_than=seen)
+    assert site.play("site.yml").succeeded().changed == {}
+
+
+def test_one_changed_setting_restarts_one_container_of_one_device(site: Site) -> None:
+    before = site.all_containers()
+    device = site.devices[-1]
+    site.play("playbooks/edge.yml", "-e", "edge_window=400", limit=["control", CLOUD, device]).succeeded()
+    after = site.all_containers()
+    changed = {
+        (host, name) for host, names in before.items() for name, one in names.items() if after[host].get(name) != one
+    }
+    assert changed == {(device, "facefleet-edge-forwarder-1")}
+    site.play("playbooks/edge.yml", limit=["control", CLOUD, device]).succeeded()
+
+
+# --- a device is lost ---
+
+
+def test_a_device_that_does_not_answer_stops_nobody(site: Site) -> None:
+    first, second, third = site.devices
+    site.lab[first].unplug()
+    try:
+        played = site.play("playbooks/edge.yml", "-e", "edge_window=450")
+        assert played.code != 0
+        assert played.count("unreachable")[first] == 1
+        releases = {device: site.release(device) for device in (second, third)}
+    finally:
+        site.lab[first].plug()
+    assert len(set(releases.values())) == 2  # each has its own name in it
+    assert site.play("playbooks/edge.yml", "-e", "edge_window=450").succeeded().changed.keys() == {first}
+    assert site.play("site.yml").succeeded().changed.keys() == set(site.devices)
+
+
+def test_a_revoked_device_is_out_at_once_and_the_others_go_on(site: Site, tmp_path: Path) -> None:
+    lost, other = site.devices[2], site.devices[0]
+    stolen = tmp_path / "stolen"
+    stolen.mkdir()
+    for name in ("host.crt", "host.key"):
+        (stolen / name).write_text(site.lab[lost].run("cat", f"/etc/facefleet/identity/{name}"))
+    with refused.connected(site.lab["cloud"].address, CA, stolen, client_id="thief") as thief:
+        assert thief.publish(f"status/{lost}") in ("Success", "No matching subscribers")
+        site.play("playbooks/revoke.yml", "-e", f"revoke_host={lost}", limit=["control", CLOUD]).succeeded()
+        assert thief.gone.wait(15), "the thief's session lives on"
+    with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, stolen):
+        pass
+    time.sleep(3)
+    seen, others = site.faces(lost), site.faces(other)
+    site.await_faces(other, more_than=others)
+    assert site.faces(lost) == seen
+    site.play("site.yml").failed(f"{lost} was revoked")
+    site.play("playbooks/readmit.yml", "-e", f"readmit_host={lost}", limit=["control", CLOUD]).succeeded()
+    site.play("site.yml").succeeded()
+    site.await_faces(lost, more_than=seen)
+    with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, stolen):
+        pass
+
+
+# --- the end ---
+
+
+def test_teardown_asks_and_then_leaves_nothing(site: Site) -> None:
+    site.play("playbooks/teardown.yml").failed("Nothing was removed")
+    assert site.containers("cloud")
+    site.play("playbooks/teardown.yml", "-e", "teardown_confirmed=true").succeeded()
+    for host in site.lab.names:
+        left = site.lab[host].run(
+            "sh", "-c", "ls -d /opt/facefleet /etc/facefleet /var/lib/facefleet /var/lib/docker/* 2>/dev/null || true"
+        )
+        assert left == "", f"{host}: {left}"
+        assert site.lab[host].reach() == [SSH]
+    session = site.account.session()
+    assert session.client("ec2").describe_addresses()["Addresses"] == []
+    assert site.keys(), "the bucket was not named, so it stays"
