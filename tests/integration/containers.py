@@ -21,22 +21,17 @@ from tests.integration.waiting import await_until, free_port
 BUCKETS = ("faces", "late", "versions")
 """What the processor's key may put into; the first is made at the start."""
 
-BROKER_CONF = Path(__file__).resolve().parents[2] / "compose/broker.conf.j2"
+COMPOSE = Path(__file__).resolve().parents[2] / "compose"
+BROKER_CONF = COMPOSE / "broker.conf.j2"
 MOSQUITTO_CONF = "listener 1883\nallow_anonymous true\n" + jinja2.Template(
     BROKER_CONF.read_text(), keep_trailing_newline=True
 ).render(stack_queue_bytes=268435456)
-TLS_CONF = """\
-listener 8883
-cafile /run/access/ca.crt
-certfile /run/access/host.crt
-keyfile /run/access/host.key
-crlfile /run/access/crl.pem
-require_certificate true
-use_identity_as_username true
-tls_version tlsv1.3
-log_type information
-acl_file /run/access/acl
-"""
+TLS_CONF = (
+    "log_type information\n"  # says when it has read its files anew
+    + (COMPOSE / "tls.conf.j2").read_text()
+    # A device has one session, and cannot end another's.
+    + "\nuse_username_as_clientid true\n"
+)
 PATTERNS = """\
 topic readwrite #
 topic read $SYS/#
@@ -140,48 +135,50 @@ class Broker(Server):
 class TlsBroker(Broker):
     """The cloud broker: mutual TLS for devices, `plain_port` for those on its host.
 
-    Its certificate, CRL and ACL lie in a folder that is mounted whole, so that they can be replaced.
+    Its identity, and its CRL and ACL, lie in folders that are mounted whole, so that they can be replaced.
     """
 
-    def __init__(
-        self, engine: DockerClient, image: str, folder: Path, authority: Authority, *, also: str = ""
-    ) -> None:
-        """Let every name of the authority's in, each with its own topics; `also` is more configuration."""
+    def __init__(self, engine: DockerClient, image: str, folder: Path, authority: Authority) -> None:
+        """Let every name of the authority's in, each with its own topics."""
         self.authority = authority
-        self.access = folder / "access"
         self.tls_port = free_port()
+        self._identity = Identity.within(folder / "identity")
+        self._access = folder / "access"
         self.identify("localhost", "127.0.0.1")
-        replaced(self.access / "crl.pem", authority.crl.read_bytes())
+        self.revoke()
         self.allow(PATTERNS)
-        files = written(folder, {"/etc/mosquitto/mosquitto.conf": TLS_CONF + also + MOSQUITTO_CONF})
-        Server.__init__(
-            self, engine, image, {**files, "/run/access": self.access}, ports={8883: self.tls_port}
-        )
+        files = written(folder, {"/etc/mosquitto/mosquitto.conf": MOSQUITTO_CONF + TLS_CONF})
+        folders = {"/run/identity": folder / "identity", "/run/access": self._access}
+        Server.__init__(self, engine, image, files | folders, ports={8883: self.tls_port})
 
     @property
     def tls_url(self) -> str:
         return f"mqtts://127.0.0.1:{self.tls_port}"
 
-    def identify(self, *hosts: str, **options: int) -> None:
+    # What these write it does not read before it is told to.
+
+    def identify(self, *hosts: str, **options: int) -> Identity:
         """Give it a certificate that names these hosts."""
-        identity = self.authority.issue("broker", hosts, **options)
-        for file in (identity.ca, identity.certificate, identity.key):
-            replaced(self.access / file.name, file.read_bytes())
+        issued = self.authority.issue("broker", hosts, **options)
+        replaced(self._identity.ca, issued.ca.read_bytes())
+        replaced(self._identity.certificate, issued.certificate.read_bytes())
+        replaced(self._identity.key, issued.key.read_bytes())
+        return issued
+
+    def revoke(self, *identities: Identity, ends: int = 30) -> None:
+        """Put certificates on its CRL, which is good for so many days."""
+        self.authority.revoke(*identities, ends=ends)
+        replaced(self._access / "crl.pem", self.authority.crl.read_bytes())
+
+    def allow(self, acl: str) -> None:
+        """Replace its ACL."""
+        replaced(self._access / "acl", acl.encode())
 
     def reload(self) -> None:
         """Have it read its files anew; who connects from now on meets the new ones."""
         before = self.log().count("Reloading config")
         self._container.kill("HUP")
         await_until(lambda: self.log().count("Reloading config") > before, 10, "it reads its files anew")
-
-    def revoke(self, *identities: Identity) -> None:
-        """Put certificates on its CRL; it does not read it before it is told to."""
-        self.authority.revoke(*identities)
-        replaced(self.access / "crl.pem", self.authority.crl.read_bytes())
-
-    def allow(self, acl: str) -> None:
-        """Replace its ACL; the same."""
-        replaced(self.access / "acl", acl.encode())
 
 
 class S3Server(Server):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from facefleet.messaging.link import Delivery, Link, Outcome
 from facefleet.runtime.identity import Identity
 
@@ -302,3 +303,121 @@ def test_files_are_read_at_each_dial(
     ours.certificate.write_bytes(third.certificate.read_bytes())
     ours.key.write_bytes(third.key.read_bytes())
     states.await_connect(2)
+
+
+RIGHTS = """\
+topic readwrite #
+
+user {name}
+topic write face_detection/{name}/#
+topic read receipts/{name}
+"""
+
+
+class Device:
+    """A device that is connected, and what it hears."""
+
+    def __init__(self, broker: TlsBroker, make_link: MakeLink, identity: Identity, client_id: str) -> None:
+        self.states = States()
+        self.heard: list[bytes] = []
+        self.link = make_link(
+            broker.tls_url,
+            client_id,
+            identity=identity,
+            subscriptions=["receipts/jetson-01"],
+            on_message=self._hear,
+            on_state=self.states,
+        )
+        self.states.await_connect()
+
+    def _hear(self, delivery: Delivery) -> None:
+        self.heard.append(delivery.payload)
+        delivery.acknowledge()
+
+    def write(self, device: str = "jetson-01") -> Outcome:
+        return outcome_of(self.link, f"face_detection/{device}/lobby")
+
+
+def test_a_device_that_is_revoked_has_no_rights_and_its_session_can_be_ended(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, jetson: Identity
+) -> None:
+    """What playbooks/revoke.yml does: CRL and ACL, a HUP, and a client at the plain port of the same id."""
+    other = authority.issue("jetson-02")
+    broker.allow(RIGHTS.format(name="jetson-01") + RIGHTS.format(name="jetson-02"))
+    broker.reload()
+    device = Device(broker, make_link, jetson, "any name that it likes")
+    bystander = Device(broker, make_link, other, "jetson-02")
+    operator = make_link(broker.port)
+    await_until(lambda: operator.connected, 20, "the operator is connected")
+    await_until(
+        lambda: outcome_of(operator, "receipts/jetson-01", b"before") is Outcome.ACCEPTED, 10, "it listens"
+    )
+    await_until(lambda: b"before" in device.heard, 10, "it hears")
+
+    broker.revoke(jetson)
+    broker.reload()
+    assert device.write() is Outcome.UNROUTED, "the CRL alone ends no session, and takes no rights"
+
+    broker.allow(RIGHTS.format(name="jetson-02"))
+    broker.reload()
+    assert device.write() is Outcome.REFUSED
+    outcome_of(operator, "receipts/jetson-01", b"after")
+    assert device.write() is Outcome.REFUSED  # the broker writes in order: it would have come before this
+    assert b"after" not in device.heard
+
+    ender = make_link(broker.port, "jetson-01")
+    device.states.await_trouble("the broker refused our certificate, it is revoked")
+    assert any("Session taken over" in detail for _, detail in device.states.said)
+    ender.stop()
+    assert device.states.connects == 1
+    assert bystander.states.said == [(True, "connected")]
+    assert bystander.write("jetson-02") is Outcome.UNROUTED
+
+
+def test_no_device_can_end_the_session_of_another(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, jetson: Identity
+) -> None:
+    """Whatever it calls itself: the name in the certificate is what counts."""
+    device = Device(broker, make_link, jetson, "jetson-01")
+    other = Device(broker, make_link, authority.issue("jetson-02"), "jetson-01")
+    assert device.write() is Outcome.UNROUTED
+    assert other.write() is Outcome.REFUSED
+    assert device.states.said == [(True, "connected")]
+
+
+def test_a_renewed_certificate_of_the_broker_counts_after_a_hup_and_ends_no_session(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity
+) -> None:
+    device = Device(broker, make_link, jetson, "jetson-01")
+    first = shown(broker, jetson)
+    renewed = serial_of(broker.identify("localhost", "127.0.0.1").certificate.read_bytes())
+    assert shown(broker, jetson) == first
+    broker.reload()
+    assert shown(broker, jetson) == renewed != first
+    assert device.write() is Outcome.UNROUTED
+    assert device.states.said == [(True, "connected")]
+
+
+def shown(broker: TlsBroker, identity: Identity) -> int:
+    """Return the serial number of the certificate that the broker shows to who connects now."""
+    with (
+        socket.create_connection(("127.0.0.1", broker.tls_port), timeout=10) as plain,
+        identity.context().wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        certificate = connection.getpeercert(binary_form=True)
+    assert certificate
+    return x509.load_der_x509_certificate(certificate).serial_number
+
+
+def serial_of(certificate: bytes) -> int:
+    return x509.load_pem_x509_certificate(certificate).serial_number
+
+
+def test_a_crl_that_is_out_of_date_refuses_everybody(
+    broker: TlsBroker, make_link: MakeLink, jetson: Identity, states: States
+) -> None:
+    """So the authority's must last: this is why, and how it shows."""
+    broker.revoke(ends=-1)
+    broker.reload()
+    make_link(broker.tls_url, identity=jetson, on_state=states)
+    states.await_trouble("the broker's CRL has")
