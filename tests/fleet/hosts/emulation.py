@@ -1,7 +1,7 @@
 """Runs programs for arm64 on this machine, in the containers of the test hosts, too.
 
-The kernel keeps one list of foreign formats for all that shares its user namespace. With the flag F it opens the
-emulator when it is told of it, so that no container needs to have one.
+The kernel keeps one list of foreign formats for all that shares its user namespace. With the flag F it opens
+the emulator when it is told of it, so that no container needs to have one.
 """
 
 import contextlib
