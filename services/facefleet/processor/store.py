@@ -33,6 +33,11 @@ _PASSING = {
 }  # fmt: skip
 """Said with 400, and yet of the transfer, the keys or the bucket: not of the object."""
 _PASSING_FAMILY = "KMS."
+_REMEDIES_ON_AWS = {
+    "AccessDenied": "let the role put under faces/, probes/ and dead-letter/, and use the bucket's KMS key",
+    "ExpiredToken": "the role's keys have expired: they are fetched again",
+    "InvalidAccessKeyId": "see that the role or the key of the credentials file still exists",
+}
 _REMEDIES = {
     "AccessDenied": "see that the bucket is there and that the processor may put objects into it",
     "AuthorizationHeaderMalformed": "correct the region",
@@ -68,6 +73,12 @@ class Bucket:
 
     def __init__(self, settings: S3Settings, encryption: Encryption = "bucket") -> None:
         self._where = settings.where
+        self._remedies = _REMEDIES if settings.s3_endpoint else _REMEDIES | _REMEDIES_ON_AWS
+        self._keys_from = (
+            "provide the credentials file"
+            if settings.s3_endpoint
+            else "attach the instance profile, with a metadata hop limit of 2, or provide a credentials file"
+        )
         self._puts = Puts(settings, encryption)
 
     def put(self, parcel: Parcel) -> Put:
@@ -80,10 +91,7 @@ class Bucket:
         try:
             answer = self._puts.put(parcel.upload)
         except NoKeysError as error:
-            raise MayPassError(
-                f"bucket {self._where}: no key found ({error}): "
-                "provide the credentials file or the instance role"
-            ) from error
+            raise MayPassError(f"bucket {self._where}: no key found ({error}): {self._keys_from}") from error
         except ExchangeError as error:
             raise MayPassError(f"bucket {self._where} unreachable: {error}") from error
         except ValueError as error:
@@ -115,7 +123,7 @@ class Bucket:
         said = f"{answer.status} {answer.code}".rstrip()
         if can_never_pass(answer.status, answer.code):
             return NeverError(said)
-        remedy = _REMEDIES.get(answer.code, "it is tried again")
+        remedy = self._remedies.get(answer.code, "it is tried again")
         return MayPassError(f"bucket {self._where} said {said}: {remedy}")
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import botocore
 
+from facefleet.runtime.service import ServiceError
 from facefleet.storage.answer import Answer, BrokenAnswerError, read_answer
 
 CONNECT_TIMEOUT_S = 5.0
@@ -59,9 +60,17 @@ def place_of(endpoint: str, bucket: str, *, virtual: bool) -> Place:
 
 
 def trusted() -> ssl.SSLContext:
-    """Return what tells right servers from wrong: AWS_CA_BUNDLE, the system's CAs, or else botocore's."""
+    """Return what tells right servers from wrong: AWS_CA_BUNDLE, the system's CAs, or else botocore's.
+
+    Raises:
+        ServiceError: AWS_CA_BUNDLE is of no use.
+    """
     if given := os.environ.get("AWS_CA_BUNDLE"):
-        return ssl.create_default_context(cafile=given)
+        try:
+            return ssl.create_default_context(cafile=given)
+        except OSError as error:  # SSLError is one
+            reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ServiceError(f"AWS_CA_BUNDLE={given}: {reason}: correct the path or the file") from error
     paths = ssl.get_default_verify_paths()
     if paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())):
         return ssl.create_default_context()
@@ -155,7 +164,7 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
+        return f"its certificate is not trusted: {error.verify_message}; name its CA's file in AWS_CA_BUNDLE"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -1,16 +1,20 @@
 """What each of S3's answers means for an object: stored, there already, again later, or never."""
 
 import hashlib
+import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from facefleet.processor.store import Bucket, MayPassError, NeverError, Put, can_never_pass
 from facefleet.processor.verdict import Parcel
+from facefleet.runtime.service import ServiceError
 from facefleet.storage.put import Upload
 from facefleet.storage.s3 import S3Settings
 
+from tests.integration.certificates import Authority
 from tests.unit.processor.conftest import MakeBucket
-from tests.unit.storage.scripted import CLOSE, OK, answer
+from tests.unit.storage.scripted import CLOSE, OK, ScriptedServer, answer
 
 PARCEL = Parcel(Upload("faces/d/c/1.png", b"x", hashlib.sha256(b"x").digest(), "image/png", {}), "d")
 
@@ -120,5 +124,59 @@ def test_no_keys_are_told_with_the_remedy(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     bucket = Bucket(S3Settings.model_validate({"bucket": "faces", "s3_endpoint": "http://127.0.0.1:1"}))
-    with pytest.raises(MayPassError, match="provide the credentials file or the instance role"):
+    with pytest.raises(MayPassError, match=r"provide the credentials file$"):
         bucket.put(PARCEL)
+    on_aws = Bucket(S3Settings.model_validate({"bucket": "faces"}))
+    with pytest.raises(MayPassError, match="attach the instance profile, with a metadata hop limit of 2"):
+        on_aws.put(PARCEL)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDenied", "let the role put under faces/, probes/ and dead-letter/"),
+        ("ExpiredToken", "fetched again"),
+        ("InvalidAccessKeyId", "still exists"),
+        ("NoSuchBucket", "create the bucket"),
+    ],
+)
+def test_on_aws_the_role_is_to_blame(
+    make_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, code: str, remedy: str
+) -> None:
+    make_bucket(lambda _head, _body: OK)  # provides keys
+    with closing(ScriptedServer(lambda _head, _body: answer(403, code))) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        bucket = Bucket(S3Settings.model_validate({"bucket": "faces"}))
+        with closing(bucket), pytest.raises(MayPassError, match=remedy) as refused:
+            bucket.put(PARCEL)
+    assert "bucket faces at AWS us-east-1 said 403" in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [None, "nothing"])
+def test_a_ca_bundle_of_no_use_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.crt"
+    if content:
+        file.write_text(content)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    with pytest.raises(ServiceError, match=f"AWS_CA_BUNDLE={file}: .*: correct the path or the file"):
+        Bucket(S3Settings.model_validate({"bucket": "faces", "s3_endpoint": "https://s3"}))
+
+
+def test_an_s3_server_with_a_private_authority_is_used(
+    make_bucket: MakeBucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_bucket(lambda _head, _body: OK)  # provides keys
+    authority = Authority(tmp_path / "authority")
+    identity = authority.issue("s3", ("127.0.0.1",))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(identity.certificate, identity.key)
+    with closing(ScriptedServer(lambda _head, _body: OK, context)) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        settings = S3Settings.model_validate({"bucket": "faces", "s3_endpoint": url})
+        with pytest.raises(MayPassError, match=r"not trusted: .*; name its CA's file in AWS_CA_BUNDLE"):
+            Bucket(settings).put(PARCEL)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
+        with closing(Bucket(settings)) as bucket:
+            assert bucket.put(PARCEL) is Put.STORED

@@ -1,8 +1,10 @@
 """Keys are read when needed, kept, and read again when they are refused."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
-from botocore.credentials import Credentials
-from botocore.exceptions import PartialCredentialsError
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.exceptions import MetadataRetrievalError, PartialCredentialsError
 from facefleet.storage import keys as module
 from facefleet.storage.keys import KeyRing, NoKeysError
 from facefleet.storage.signature import Keys
@@ -36,6 +38,42 @@ def test_they_are_read_once() -> None:
     ring = KeyRing(chain)
     assert {ring.current() for _ in range(5)} == {Keys("old", "secret", "token")}
     assert chain.asked == 1
+
+
+def role(valid_s: float, fetches: list[int]) -> RefreshableCredentials:
+    """Return what the instance role gives: keys that end, and a way to fetch others."""
+
+    def fetch() -> dict[str, str]:
+        number = len(fetches)
+        fetches.append(number)
+        if number > 2:
+            raise MetadataRetrievalError(error_msg="no answer")
+        ends = datetime.now(UTC) + timedelta(seconds=valid_s)
+        return {
+            "access_key": f"key-{number}",
+            "secret_key": "secret",
+            "token": f"token-{number}",
+            "expiry_time": ends.isoformat(),
+        }
+
+    return RefreshableCredentials.create_from_metadata(fetch(), fetch, "iam-role")
+
+
+def test_keys_of_a_role_are_fetched_again_before_they_end() -> None:
+    fetches: list[int] = []
+    credentials = role(60, fetches)  # less than the quarter of an hour that botocore wants
+    ring = KeyRing(Chain(credentials))
+    assert ring.current() == Keys("key-1", "secret", "token-1")
+    assert ring.current() == Keys("key-2", "secret", "token-2")
+    with pytest.raises(NoKeysError, match="no answer"):
+        ring.current()
+
+
+def test_keys_of_a_role_that_are_good_for_long_are_kept() -> None:
+    fetches: list[int] = []
+    ring = KeyRing(Chain(role(6 * 3600, fetches)))
+    assert {ring.current() for _ in range(5)} == {Keys("key-0", "secret", "token-0")}
+    assert fetches == [0]
 
 
 @pytest.mark.usefixtures("at_once")
