@@ -1,6 +1,6 @@
 """A stranger at a broker's TLS port: what it shows, and what becomes of it."""
 
-import datetime
+import datetime as dt
 import ssl
 import threading
 from collections.abc import Iterator
@@ -48,10 +48,12 @@ class Authority:
         return cls(certificate, key)
 
     def sign(self, name: str, folder: Path, *, days: int = 1) -> Path:
-        """Write a certificate and its key for a name; with negative days it has expired. Return its folder."""
+        """Write a certificate and its key for a name into a folder; with negative days it has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = _builder(subject, self.certificate.subject, key, days=days).sign(self._key, hashes.SHA256())
+        certificate = _builder(subject, self.certificate.subject, key, days=days).sign(
+            self._key, hashes.SHA256()
+        )
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "host.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (folder / "host.key").write_bytes(
@@ -65,15 +67,15 @@ class Authority:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    end = now + datetime.timedelta(days=days)
+    now = dt.datetime.now(dt.UTC)
+    end = now + dt.timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(min(now, end) - datetime.timedelta(days=1))
+        .not_valid_before(min(now, end) - dt.timedelta(days=1))
         .not_valid_after(end)
     )
 
@@ -97,14 +99,21 @@ class Stranger:
         return str(self._answer)
 
     def _published(
-        self, _client: paho.Client, _data: object, _mid: int, reason: ReasonCode, _properties: Properties | None
+        self,
+        _client: paho.Client,
+        _data: object,
+        _mid: int,
+        reason: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
         self._answer = reason
         self._answered.set()
 
 
 @contextmanager
-def connected(address: str, ca: Path, identity: Path | None, client_id: str = "stranger") -> Iterator[Stranger]:
+def connected(
+    address: str, ca: Path, identity: Path | None, client_id: str = "stranger"
+) -> Iterator[Stranger]:
     """Connect with a certificate, or without.
 
     Raises:

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ PLAYBOOK = REPO / ".venv/bin/ansible-playbook"
 CLIP = REPO / ".demo/clips/WolfgangLanger_Pexels.mp4"
 CLOUD = "facefleet-lab"
 BUCKET = "facefleet-lab"
+METADATA_PORT = 5500
+"""As inventory/lab says."""
 _RECAP = re.compile(
     r"^(?P<host>\S+)\s*: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)"
     r"\s+failed=(?P<failed>\d+)\s+skipped=(?P<skipped>\d+)",
@@ -73,9 +77,13 @@ class Site:
         return [name for name in self.lab.names if name != "cloud"]
 
     def play(
-        self, *arguments: str, limit: Sequence[str] | None = None, repo: Path = REPO, inventory: str = "inventory/lab"
+        self,
+        *arguments: str,
+        limit: Sequence[str] | None = None,
+        repo: Path = REPO,
+        inventory: str = "inventory/lab",
     ) -> Played:
-        """Run playbooks as the operator does. The inventory names more devices than there are: they are left out."""
+        """Run playbooks as the operator does, on the hosts that exist: the inventory names more devices."""
         chosen = ",".join(limit or ["control", CLOUD, *self.devices])
         began = time.monotonic()
         done = subprocess.run(
@@ -90,7 +98,9 @@ class Site:
             check=False,
         )
         played = Played(done.returncode, done.stdout, time.monotonic() - began)
-        print(f"\n{' '.join(arguments)}: {played.seconds:.0f} s, {played.tasks} tasks, ends with {played.code}", file=sys.stderr)
+        sys.stderr.write(
+            f"\n{' '.join(arguments)}: {played.seconds:.0f} s, {played.tasks} tasks, rc {played.code}\n"
+        )
         return played
 
     def place_video(self) -> None:
@@ -107,7 +117,9 @@ class Site:
 
     def containers(self, host: str) -> dict[str, str]:
         """Return what runs in a host's engine: name to id."""
-        lines = self.lab[host].run("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
+        lines = (
+            self.lab[host].run("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
+        )
         return dict(line.split() for line in lines)
 
     def all_containers(self) -> dict[str, dict[str, str]]:
@@ -142,7 +154,13 @@ class Site:
     def compose(self, host: str, stack: str, *arguments: str) -> str:
         """Run docker compose in a stack's folder on a host."""
         return self.lab[host].run(
-            "docker", "compose", "--ansi", "never", "--project-directory", f"/opt/facefleet/{stack}", *arguments
+            "docker",
+            "compose",
+            "--ansi",
+            "never",
+            "--project-directory",
+            f"/opt/facefleet/{stack}",
+            *arguments,
         )
 
     def release(self, host: str, stack: str = "edge") -> str:
@@ -158,6 +176,25 @@ class Site:
         found = re.search(r"^facefleet_events_held(?:\{[^}]*\})? ([0-9.e+]+)$", said, re.MULTILINE)
         assert found, said
         return int(float(found[1]))
+
+
+@contextmanager
+def bare(*devices: str, baked: bool = False) -> Iterator[Site]:
+    """Bare hosts, an empty account, and nothing that an earlier run left; all of it goes at the end."""
+    for name in ("authority", "authority.passphrase", "facts"):
+        path = FOLDER / name
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    with Lab("cloud", *devices, baked=baked) as lab:
+        account = AwsAccount(
+            FOLDER, host=lab.gateway, port=METADATA_PORT, elastic_address=lab["cloud"].address
+        )
+        account.start()
+        try:
+            # As on EC2: the metadata service is reached from containers too.
+            lab["cloud"].dnat("169.254.169.254:80", f"{lab.gateway}:{METADATA_PORT}")
+            yield Site(lab, account)
+        finally:
+            account.stop()
 
 
 def issued(device: str) -> dict[str, object]:

@@ -23,7 +23,10 @@ def test_check_mode_goes_through_on_bare_hosts_and_an_empty_account(bare_site: S
     bare_site.play("site.yml", "--check").succeeded()
     assert bare_site.account.session().client("ec2").describe_instances()["Reservations"] == []
     for host in bare_site.lab.names:
-        assert bare_site.lab[host].run("ls", "/opt", "/etc/facefleet", check=False).strip().count("facefleet") <= 1
+        assert (
+            bare_site.lab[host].run("ls", "/opt", "/etc/facefleet", check=False).strip().count("facefleet")
+            <= 1
+        )
         assert "docker" not in bare_site.lab[host].run("sh", "-c", "ls /usr/bin | grep docker || true")
 
 
@@ -59,7 +62,9 @@ def test_no_key_of_aws_is_on_the_cloud_host(site: Site) -> None:
 
 
 def test_a_hosts_private_key_is_read_by_its_services_only(site: Site) -> None:
-    listed = site.lab["jetson-01"].run("stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
+    listed = (
+        site.lab["jetson-01"].run("stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
+    )
     assert listed == ["10001", "400"]
     kept = [path.name for path in (FOLDER / "authority").rglob("*.key")]
     assert kept == ["ca.key"]
@@ -123,7 +128,12 @@ def test_a_bad_image_is_stopped_at_the_canary_and_rolled_back(site: Site, bad_se
     ran = {device: site.containers(device) for device in site.devices}
     seen = site.faces("jetson-01")
     played = site.play(
-        "playbooks/images.yml", "playbooks/edge.yml", "-e", f"images_context={bad_services}", "-e", "edge_gate_s=20"
+        "playbooks/images.yml",
+        "playbooks/edge.yml",
+        "-e",
+        f"images_context={bad_services}",
+        "-e",
+        "edge_gate_s=20",
     ).failed("of the edge stack of jetson-01 failed", f"back at release {before['jetson-01']}")
     assert played.count("failed")["jetson-01"] == 1
     assert {device: site.release(device) for device in site.devices} == before
@@ -142,7 +152,10 @@ def test_one_changed_setting_restarts_one_container_of_one_device(site: Site) ->
     site.play("playbooks/edge.yml", "-e", "edge_window=400", limit=["control", CLOUD, device]).succeeded()
     after = site.all_containers()
     changed = {
-        (host, name) for host, names in before.items() for name, one in names.items() if after[host].get(name) != one
+        (host, name)
+        for host, names in before.items()
+        for name, one in names.items()
+        if after[host].get(name) != one
     }
     assert changed == {(device, "facefleet-edge-forwarder-1")}
     site.play("playbooks/edge.yml", limit=["control", CLOUD, device]).succeeded()
@@ -199,7 +212,9 @@ def test_teardown_asks_and_then_leaves_nothing(site: Site) -> None:
     site.play("playbooks/teardown.yml", "-e", "teardown_confirmed=true").succeeded()
     for host in site.lab.names:
         left = site.lab[host].run(
-            "sh", "-c", "ls -d /opt/facefleet /etc/facefleet /var/lib/facefleet /var/lib/docker/* 2>/dev/null || true"
+            "sh",
+            "-c",
+            "ls -d /opt/facefleet /etc/facefleet /var/lib/facefleet /var/lib/docker/* 2>/dev/null || true",
         )
         assert left == "", f"{host}: {left}"
         assert site.lab[host].reach() == [SSH]
