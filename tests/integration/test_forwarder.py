@@ -17,7 +17,8 @@ from facefleet.messaging.link import Outcome
 from facefleet.messaging.receipts import Answer, Receipts, decode
 
 from tests.conftest import MakeEvent
-from tests.integration.conftest import Camera, MakeBroker, MakeLink, MakeService
+from tests.integration.certificates import Authority
+from tests.integration.conftest import Camera, MakeBroker, MakeLink, MakeService, MakeTlsBroker
 from tests.integration.containers import Broker
 from tests.integration.services import Service
 from tests.integration.waiting import await_until
@@ -472,3 +473,39 @@ def test_what_the_cloud_broker_refuses_is_kept_and_not_sent_again_and_again(
     time.sleep(2)
     assert 3 <= forwarder.metric("facefleet_messages_sent_total") < 15
     assert accounts(forwarder)["held"] == 3
+
+
+def test_over_mutual_tls_a_killed_broker_gets_all_again_and_an_acl_drops_nothing(
+    site: Site, make_tls_broker: MakeTlsBroker, authority: Authority
+) -> None:
+    """An ACL makes Mosquitto drop what comes after a restart for a session that is not back yet.
+
+    Nobody leaves a session in the cloud: what comes meanwhile is unrouted, and so kept.
+    """
+    cloud = make_tls_broker()
+    cloud.allow(
+        f"topic readwrite #\n\nuser {site.device}\ntopic write {site.device}/#\ntopic read receipts/#\n"
+    )
+    cloud.start()
+    identity = authority.issue(site.device)
+    taker = Taker(site, cloud)
+    forwarder = site.forwarder(
+        cloud,
+        cloud_broker=cloud.tls_url,
+        cloud_ca=identity.ca,
+        cloud_certificate=identity.certificate,
+        cloud_key=identity.key,
+    )
+    camera = site.camera()
+    events = site.events(120)
+    site.publish(camera, events[0])
+    await_released(forwarder, 1)
+    taker.link.stop()
+    camera.publish(*events[1:60])
+    cloud.kill()
+    cloud.start()
+    camera.publish(*events[60:])
+    await_until(lambda: forwarder.lines("nobody takes messages"), 30, "it is back before the taker")
+    after = Taker(site, cloud)
+    await_released(forwarder, 120, 60)
+    assert set(after.ids) == {event.id for event in events[1:]}

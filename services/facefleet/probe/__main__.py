@@ -11,6 +11,7 @@ from facefleet.runtime.service import EX_CONFIG
 from facefleet.runtime.settings import SettingsError, load
 
 TIMEOUT_S = 90.0
+LONGEST_S = 86_400
 
 
 def main() -> None:
@@ -37,8 +38,8 @@ def main() -> None:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    if not 0 < seconds <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0 to {LONGEST_S}")
     return seconds
 
 
