@@ -22,6 +22,8 @@ class Outcome(NamedTuple):
     output: str
     failed: bool
     changed: int
+    calls: list[str]
+    """What was asked of AWS."""
 
     @property
     def text(self) -> str:
@@ -42,6 +44,7 @@ class Site:
             {"facefleet-change-me": BUCKET, "~/.ssh/id_ed25519.pub": f"{key_file}\naws_instance_wait_s: 0"},
         )
         self.seconds: list[tuple[str, float]] = []
+        self.calls: set[str] = set()
 
     @property
     def known_hosts(self) -> str:
@@ -63,12 +66,15 @@ class Site:
         return found
 
     def _play(self, playbook: str, *options: str, **variables: Any) -> Outcome:
+        self._account.calls()
         start = time.monotonic()
         done = self._run("ansible-playbook", playbook, *options, "-e", json.dumps(variables))
         self.seconds.append((f"{playbook} {options} {variables}", time.monotonic() - start))
         recap = re.search(r"^laptop\s*:.*changed=(\d+)", done.stdout, re.MULTILINE)
         assert recap, done.stdout + done.stderr
-        return Outcome(done.stdout + done.stderr, bool(done.returncode), int(recap[1]))
+        calls = self._account.calls()
+        self.calls.update(calls)
+        return Outcome(done.stdout + done.stderr, bool(done.returncode), int(recap[1]), calls)
 
     def _run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

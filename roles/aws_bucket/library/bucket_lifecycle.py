@@ -36,8 +36,13 @@ def read(client: Any, name: str) -> list[Rule]:
 
 
 def by_id(rules: list[Rule]) -> dict[str, Rule]:
-    """Return the rules by their IDs: S3 keeps no order."""
-    return {rule["ID"]: rule for rule in rules}
+    """Return the rules by their IDs, as S3 keeps no order."""
+    return {rule["ID"]: {**rule, "Filter": chosen_by(rule)} for rule in rules}
+
+
+def chosen_by(rule: Rule) -> dict[str, Any]:
+    """Return the filter without what chooses all."""
+    return {name: value for name, value in rule.get("Filter", {}).items() if value}
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ class AwsAccount:
         self._ask("images", list(images))
 
     def calls(self) -> list[str]:
-        """Return the calls since this was last asked."""
+        """Return the calls since this was last asked, such as `ec2:CreateVpc`."""
         return self._ask("calls")
 
     def _answers(self) -> bool:

@@ -54,7 +54,7 @@ class Faults:
         """Pass a request on, or let it fail."""
         request = Request(environ)
         service, action = _named(request)
-        self.calls.append(action)
+        self.calls.append(f"{service}:{action}")
         when = self._waiting.pop(action, None)
         if when is None:
             return self._account(environ, start_response)
