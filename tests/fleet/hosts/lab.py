@@ -61,6 +61,8 @@ class Lab:
         """This machine, as the hosts see it."""
 
     def __enter__(self) -> Self:
+        # Before the guard, which would take the other one away.
+        self._refuse_a_second(docker.from_env(timeout=300))
         guard = _Guard(self.name)
         try:
             self.up(leftovers.myself())
