@@ -1,7 +1,7 @@
 # The few things that one does with this repository. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit integration chaos bench locks clean
+.PHONY: help demo demo-down test lint unit integration chaos fleet bench locks clean
 
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -54,7 +54,7 @@ demo-down: .venv/.control  ## Remove everything that `make demo` made
 	rm -rf .demo .cache
 	@[ -e .venv/.test ] || rm -rf .venv
 
-test: lint unit integration chaos-test demo-test  ## Every check, the demo from nothing included
+test: lint unit integration chaos-test fleet-test demo-test  ## Every check, the demo from nothing included
 
 lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(SAY) 'Lint'
@@ -80,6 +80,12 @@ chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, O
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/python -m tests.chaos --cycles $(CYCLES) $(if $(ONLY),--only '$(ONLY)') --json .cache/chaos.json
 
+fleet: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life on test hosts, from an empty account to nothing left, and what it takes
+	$(SAY) 'Engine and images'
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(BIN)/pytest tests/provision tests/delivery tests/fleet
+	$(BIN)/python -m tests.bench --only rollout --json .cache/rollout.json
+
 bench: .venv/.test  ## Side by side with what one would use instead; ratios, also in .cache/bench.json
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
@@ -91,6 +97,12 @@ chaos-test: .venv/.test  ## Every fault once, on the real parts
 	$(SAY) 'Every fault once (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/chaos
+
+.PHONY: fleet-test
+fleet-test: .venv/.test $(CLIPS) $(MODEL)  ## The same without what takes long
+	$(SAY) 'A fleet on test hosts (engine and images first)'
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(BIN)/pytest tests/provision tests/delivery tests/fleet -m 'not full'
 
 .PHONY: demo-test
 demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed again
