@@ -1,7 +1,9 @@
 """A fleet's life, in the order in which an operator lives it: from bare hosts to nothing left."""
 
 import shutil
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ CA = FOLDER / "authority/ca.crt"
 
 def test_check_mode_goes_through_on_bare_hosts_and_an_empty_account(bare_site: Site) -> None:
     bare_site.play("site.yml", "--check").succeeded()
-    assert bare_site.account.session().client("ec2").describe_instances()["Reservations"] == []
+    ec2 = bare_site.account.session().client("ec2", endpoint_url=bare_site.account.url)
+    assert ec2.describe_instances()["Reservations"] == []
     for host in bare_site.lab.names:
         assert (
             bare_site.lab[host].run("ls", "/opt", "/etc/facefleet", check=False).strip().count("facefleet")
@@ -161,6 +164,49 @@ def test_one_changed_setting_restarts_one_container_of_one_device(site: Site) ->
     site.play("playbooks/edge.yml", limit=["control", CLOUD, device]).succeeded()
 
 
+@pytest.mark.full
+def test_an_upgrade_from_the_commit_before_keeps_the_backlog(site: Site, tmp_path: Path) -> None:
+    """The release of the commit before is deployed, its devices are cut off, and this one goes over it."""
+    before = _checkout("HEAD~1", tmp_path)
+    device = site.devices[0]
+    inventory = ("-e", f"identity_authority={FOLDER / 'authority'}", "-e", f"lab_folder={FOLDER}")
+    site.play("site.yml", *inventory, repo=before).succeeded()
+    old = site.release(device)
+    site.compose("cloud", "cloud", "stop", "processor")
+    stored = site.faces(device)
+    deadline = time.monotonic() + 120
+    while site.held(device) < 3:
+        assert time.monotonic() < deadline, "no backlog"
+        time.sleep(1)
+    held = site.held(device)
+    site.play("site.yml").succeeded()  # starts the processor, too
+    assert site.release(device) != old or before_is_the_same(before)
+    site.await_faces(device, more_than=stored + held - 1)
+    assert site.keys("dead-letter/") == []
+
+
+def _checkout(commit: str, tmp_path: Path) -> Path:
+    """Return a work tree of another commit, with this one's tools."""
+    folder = tmp_path / "before"
+    subprocess.run(["git", "clone", "--quiet", str(REPO), str(folder)], check=True)
+    subprocess.run(["git", "-C", str(folder), "checkout", "--quiet", commit], check=True)
+    if not (folder / "inventory/lab").exists():
+        pytest.skip(f"{commit} cannot deploy to test hosts: it has no inventory/lab")
+    (folder / ".venv").symlink_to(REPO / ".venv")
+    return folder
+
+
+def before_is_the_same(before: Path) -> bool:
+    """Tell whether what is deployed did not change between the commits."""
+    deployed = ("compose", "services", "roles/edge")
+    return not any(
+        subprocess.run(
+            ["diff", "-rq", str(before / part), str(REPO / part)], check=False, capture_output=True
+        ).returncode
+        for part in deployed
+    )
+
+
 # --- a device is lost ---
 
 
@@ -177,6 +223,35 @@ def test_a_device_that_does_not_answer_stops_nobody(site: Site) -> None:
     assert len(set(releases.values())) == 2  # each has its own name in it
     assert site.play("playbooks/edge.yml", "-e", "edge_window=450").succeeded().changed.keys() == {first}
     assert site.play("site.yml").succeeded().changed.keys() == set(site.devices)
+
+
+@pytest.mark.full
+def test_a_device_that_is_unplugged_in_the_middle_stops_nobody(site: Site) -> None:
+    first, *others = site.devices
+    before = {device: site.release(device) for device in site.devices}
+
+    def pull_the_plug() -> None:
+        deadline = time.monotonic() + 120
+        placed = f"ls /opt/facefleet/edge/releases | grep -v {before[first]} | wc -l"
+        known = site.lab[first].run("sh", "-c", placed)
+        while site.lab[first].run("sh", "-c", placed) == known and time.monotonic() < deadline:
+            time.sleep(0.2)
+        site.lab[first].unplug()
+
+    with ThreadPoolExecutor(1) as hand:
+        pulled = hand.submit(pull_the_plug)
+        played = site.play("playbooks/edge.yml", "-e", "edge_window=350")
+    pulled.result()
+    try:
+        assert played.code != 0
+        assert played.count("unreachable")[first] == 1
+        for device in others:
+            assert site.release(device) != before[device], played.output[-6000:]
+    finally:
+        site.lab[first].plug()
+    site.play("playbooks/edge.yml", "-e", "edge_window=350").succeeded()
+    assert site.release(first) != before[first]
+    site.play("site.yml").succeeded()
 
 
 def test_a_revoked_device_is_out_at_once_and_the_others_go_on(site: Site, tmp_path: Path) -> None:
@@ -218,6 +293,6 @@ def test_teardown_asks_and_then_leaves_nothing(site: Site) -> None:
         )
         assert left == "", f"{host}: {left}"
         assert site.lab[host].reach() == [SSH]
-    session = site.account.session()
-    assert session.client("ec2").describe_addresses()["Addresses"] == []
+    ec2 = site.account.session().client("ec2", endpoint_url=site.account.url)
+    assert ec2.describe_addresses()["Addresses"] == []
     assert site.keys(), "the bucket was not named, so it stays"
