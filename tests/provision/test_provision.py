@@ -105,6 +105,22 @@ BREAKS = {
 }  # fmt: skip
 
 
+def found(session: boto3.Session, part: str) -> dict[str, str]:
+    """Return what a part run alone must be told."""
+    ec2 = session.client("ec2")
+    if part not in {"firewall", "instance"}:
+        return {}
+    vpc = next(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
+    if part == "firewall":
+        return {"aws_firewall_vpc_id": vpc}
+    filters: Any = [{"Name": "vpc-id", "Values": [vpc]}]
+    groups = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    return {
+        "aws_instance_subnet_id": ec2.describe_subnets(Filters=filters)["Subnets"][0]["SubnetId"],
+        "aws_instance_group_id": next(each["GroupId"] for each in groups if each["GroupName"] == HOST),
+    }
+
+
 @pytest.mark.parametrize(
     ("part", "action"), [(part, action) for part, actions in BREAKS.items() for action in actions]
 )
@@ -112,20 +128,21 @@ def test_a_step_breaks_off(
     site: Site, account: AwsAccount, session: boto3.Session, part: str, action: str
 ) -> None:
     """Only the part is run, for time's sake; the plain run below then finds what all these left."""
-    given: dict[str, Any] = {"aws_provide": [part]}
-    ec2 = session.client("ec2")
-    if part in {"firewall", "instance"}:
-        own = [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
-        given["aws_firewall_vpc_id"] = own[0]
-    if part == "instance":
-        filters: Any = [{"Name": "vpc-id", "Values": own}]
-        groups = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-        given["aws_instance_subnet_id"] = ec2.describe_subnets(Filters=filters)["Subnets"][0]["SubnetId"]
-        given["aws_instance_group_id"] = next(each["GroupId"] for each in groups if each["GroupName"] == HOST)
     account.fail(action, "after")
-    outcome = site.provision(**given)
+    outcome = site.provision(aws_provide=[part], **found(session, part))
     assert outcome.failed, outcome.output
     assert outcome.calls[-1].endswith(f":{action}")
+
+
+def test_a_host_whose_keys_are_not_known_is_not_trusted(
+    site: Site, account: AwsAccount, session: boto3.Session, host_key: Path
+) -> None:
+    account.show_on_consoles()
+    outcome = site.provision(aws_provide=["instance"], **found(session, "instance"))
+    account.show_on_consoles(host_key.read_text().strip())
+    assert outcome.failed
+    assert "shows no host keys yet" in outcome.text
+    assert site.known_hosts == ""
 
 
 def test_a_plain_run_makes_what_is_missing_and_nothing_twice(site: Site, session: boto3.Session) -> None:

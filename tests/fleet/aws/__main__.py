@@ -1,7 +1,8 @@
 """`python -m tests.fleet.aws --port P`: an AWS account until the process ends.
 
 All services on one port, the metadata service too. `/launcher/` is ours: `POST /launcher/faults` arms a
-fault, `POST /launcher/images` publishes images, `GET /launcher/calls` tells the calls since last asked.
+fault, `POST /launcher/images` publishes images, `POST /launcher/console` says which host keys consoles show,
+`GET /launcher/calls` tells the calls since last asked.
 """
 
 import argparse
@@ -58,6 +59,8 @@ class Front:
             self._faults.arm(*faults.from_json(request.get_data()))
         elif name == "images" and request.method == "POST":
             mending.add_images(mending.parse_images(request.get_data(as_text=True)), self._region)
+        elif name == "console" and request.method == "POST":
+            mending.show_on_the_console(json.loads(request.get_data()))
         elif name == "calls":
             taken, self._faults.calls = self._faults.calls, []
             return _json(taken)

@@ -88,6 +88,10 @@ class AwsAccount:
         """Publish images."""
         self._ask("images", list(images))
 
+    def show_on_consoles(self, *host_keys: str) -> None:
+        """Let the consoles show other host keys than at the start, or none."""
+        self._ask("console", list(host_keys))
+
     def calls(self) -> list[str]:
         """Return the calls since this was last asked, such as `ec2:CreateVpc`."""
         return self._ask("calls")

@@ -32,8 +32,7 @@ def mend(region: str, host_keys: list[str], addresses: list[str]) -> None:
     _evaluate_conditions()
     _answer_denials_of_the_bucket()
     _check_digests()
-    if host_keys:
-        _show_on_the_console(host_keys)
+    show_on_the_console(host_keys)
     _hand_out(addresses, region)
 
 
@@ -89,8 +88,11 @@ def _check_digests() -> None:
     S3Response.put_object = put_object  # type: ignore[method-assign]
 
 
-def _show_on_the_console(host_keys: list[str]) -> None:
-    """What cloud-init prints at the first boot (its module keys_to_console)."""
+def show_on_the_console(host_keys: list[str]) -> None:
+    """Show what cloud-init prints at the first boot (its keys_to_console); without keys, a kernel's line."""
+    if not host_keys:
+        general.SAMPLE_CONSOLE_OUTPUT = "[    0.000000] Linux version 6.12.48+deb13-cloud-amd64\r\n"
+        return
     prints = [
         "256 SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(key.split()[1])).digest()).decode()
         for key in host_keys
