@@ -1,0 +1,1 @@
+"""How images get from the control host to the hosts, on real engines."""

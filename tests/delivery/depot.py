@@ -1,0 +1,130 @@
+"""A cloud host with a registry, a device, the sources of their images, and the operator who brings them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.fleet.hosts import Lab
+from tests.fleet.site import PLAYBOOK, REPO, Played
+
+EDGE = ("broker", "logger", "forwarder", "detector")
+_HERE = Path(__file__).parent
+
+
+class Depot:
+    """The hosts of a lab as an inventory, and a copy of the sources that a test may change."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.sources = folder / "services"
+        self.archives = folder / "archives"
+        self.facts = folder / "facts"
+        shutil.rmtree(folder / "facts", ignore_errors=True)
+        shutil.rmtree(self.sources, ignore_errors=True)
+        shutil.copytree(REPO / "services", self.sources, ignore=shutil.ignore_patterns("__pycache__"))
+        self._told = folder / "told.json"
+        self._inventory = folder / "hosts.json"
+        self._inventory.write_text(json.dumps(self._described(), indent=1))
+
+    def _described(self) -> dict[str, object]:
+        known = self.folder / "known_hosts"
+        ssh = {
+            "ansible_user": "operator",
+            "ansible_become": True,
+            "ansible_ssh_private_key_file": str(self.folder / "operator"),
+            "ansible_ssh_common_args": f"-o IdentitiesOnly=yes -o UserKnownHostsFile={known}",
+            "ansible_control_path_dir": str(self.folder / "ssh"),
+        }
+        hosts = {name: ssh | {"ansible_host": host.address} for name, host in self.lab.hosts.items()}
+        here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        return {
+            "control": {"hosts": {"laptop": here}},
+            "cloud": {"hosts": {"cloud": hosts["cloud"]}},
+            "registry": {"hosts": {"cloud": {}}},
+            "edge": {"hosts": {name: hosts[name] for name in hosts if name != "cloud"}},
+            "all": {
+                "vars": {
+                    "images_context": str(self.sources),
+                    "deliver_archives": str(self.archives),
+                    "depot_told": str(self._told),
+                    "depot_images": EDGE,
+                    "identity_authority": str(self.folder / "authority"),
+                    "identity_passphrase_file": str(self.folder / "authority.passphrase"),
+                }
+            },
+        }
+
+    def play(self, *arguments: str) -> Played:
+        """Run playbooks of the project, or of this folder, and tell what it took."""
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(PLAYBOOK), "-i", str(self._inventory), *arguments],
+            cwd=REPO,
+            env={**os.environ, "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.facts)},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=900,
+            check=False,
+        )
+        played = Played(done.returncode, done.stdout, time.monotonic() - began)
+        sys.stderr.write(f"\n{' '.join(arguments)}: {played.seconds:.0f} s, rc {played.code}\n")
+        return played
+
+    def deliver(self, *arguments: str) -> Played:
+        """Bring the edge set to the device."""
+        return self.play(str(_HERE / "deliver.yml"), *arguments)
+
+    def tidy(self) -> None:
+        """Remove the archives, as the end of a run does."""
+        self.play(str(_HERE / "tidy.yml")).succeeded()
+
+    def wanted(self) -> dict[str, str]:
+        """Return what the last delivery was to bring: reference to id on this machine."""
+        told: dict[str, str] = json.loads(self._told.read_text())
+        return told
+
+    def on(self, host: str) -> dict[str, str]:
+        """Return what a host's engine has of ours: reference to id."""
+        return _listing(self.lab[host].run("docker", "images", "--no-trunc", "--format", _FORMAT))
+
+    def here(self) -> dict[str, str]:
+        """Return the same of this machine's engine."""
+        return _listing(
+            subprocess.check_output(["docker", "images", "--no-trunc", "--format", _FORMAT], text=True)
+        )
+
+    def empty(self, host: str) -> None:
+        """Take all images from a host's engine."""
+        self.lab[host].run("docker", "image", "prune", "--all", "--force")
+
+    def only_archive(self) -> Path:
+        """Return the one archive that waits on this machine."""
+        (archive,) = self.archives.glob("*.tar.gz")
+        return archive
+
+    def layers_of(self, ref: str) -> list[str]:
+        """Return the layers of an image of this machine's engine."""
+        inspected = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", ref]
+        found: list[str] = json.loads(subprocess.check_output(inspected))
+        return found
+
+    def edit(self, service: str) -> None:
+        """Change a line of a service."""
+        with (self.sources / "facefleet" / service / "__init__.py").open("a") as file:
+            file.write(f"# {time.time()}\n")
+
+
+_FORMAT = "{{.Repository}}:{{.Tag}} {{.ID}}"
+
+
+def _listing(lines: str) -> dict[str, str]:
+    return {
+        ref: identity for ref, identity in map(str.split, lines.splitlines()) if ref.startswith("facefleet/")
+    }
