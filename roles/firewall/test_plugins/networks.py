@@ -12,9 +12,18 @@ def in_networks(address: str, networks: Iterable[str]) -> bool:
     return any(plain in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
+def is_network(text: str) -> bool:
+    """Tell whether that is an address or a network of IPv4 or IPv6."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class TestModule:
     """What Ansible looks for in such a file."""
 
     def tests(self) -> dict[str, Callable[..., bool]]:
         """Return the tests by the name that playbooks call them by."""
-        return {"firewall_in_networks": in_networks}
+        return {"firewall_in_networks": in_networks, "firewall_network": is_network}

@@ -25,7 +25,6 @@ def main() -> None:
     chosen = parser.parse_args()
     engine = docker.from_env(timeout=300)
     if chosen.verb == "up":
-        lab.down(lab.NAME, engine)
         made = lab.Lab(
             *chosen.names, releases=dict.fromkeys(chosen.names, chosen.release), baked=chosen.baked
         )

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fleet.hosts import image
 from tests.fleet.hosts.image import MissingToolError
 
 _FORMATS = Path("/proc/sys/fs/binfmt_misc")
@@ -39,3 +40,10 @@ def _registered() -> Iterator[None]:
         yield
     finally:
         (_FORMATS / _NAME).write_text("-1")
+
+
+def make_root(archive: Path) -> None:
+    """Write a tar with the least of a Debian for arm64 that runs a program."""
+    image.make_root(
+        "trixie", archive, "--arch=arm64", "--variant=extract", "--include=base-files,coreutils,libc6"
+    )

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from docker.models.containers import Container
 from docker.models.networks import Network
@@ -59,6 +60,14 @@ class Host:
             raise AssertionError(f"{self.name}: {' '.join(command)} ended with {code}:\n{text[-4000:]}")
         return text
 
+    def write(self, path: str, text: str) -> None:
+        """Write a file on it, as root; the folder is made."""
+        self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" > "$1"', "sh", path, text)
+
+    def copy(self, source: Path, target: str) -> None:
+        """Copy a file to it, without the network."""
+        subprocess.run(["docker", "cp", "--quiet", str(source), f"{self.container.id}:{target}"], check=True)
+
     def ssh(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as the operator, over ssh."""
         return subprocess.run(
@@ -77,8 +86,9 @@ class Host:
         )
 
     def await_login(self) -> None:
-        """Wait until the operator can log in; systemd refuses that while it boots."""
+        """Wait until the operator can log in and all that boot starts is there."""
         self._await(lambda: not self.ssh("true").returncode, "lets nobody in")
+        self.run("systemctl", "is-system-running", "--wait", check=False)  # fails if a single unit did
 
     def _await(self, condition: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + _BOOT_S
@@ -91,6 +101,11 @@ class Host:
     def reach(self, ports: Iterable[int] = EVERY_PORT) -> list[int]:
         """Return those of the TCP ports that answer from this machine; all 65535 of them take a while."""
         return asyncio.run(_answering(self.address, ports))
+
+    def await_ports(self, ports: Iterable[int]) -> None:
+        """Wait until all of these answer, as after a start."""
+        wanted = list(ports)
+        self._await(lambda: self.reach(wanted) == wanted, f"does not answer at {wanted}")
 
     def dnat(self, port_of_call: str, to: str) -> None:
         """Lead what it and its containers send to one `address:port` to another, until it is restarted."""

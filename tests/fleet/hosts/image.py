@@ -31,6 +31,8 @@ _BAKED = {
 }
 _PASSED_ON = re.compile(r"Acquire::(Check-|ForceIPv|Retries|https?::(Proxy|Timeout))")
 _CONFLICT = 409
+_SCRATCH = "/var/tmp"
+"""Not /tmp: apt's own user must get in, which there it may not."""
 
 
 class MissingToolError(RuntimeError):
@@ -98,32 +100,28 @@ def _sources(release: Release) -> list[str]:
 
 
 def _make(engine: DockerClient, image: str, release: Release, packages: str) -> None:
-    if not shutil.which("mmdebstrap"):
-        raise MissingToolError("mmdebstrap", "mmdebstrap")
-    # Not /tmp: apt's own user must be able to write there, and there it may not.
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="facefleet-host-") as folder:
-        Path(folder).chmod(0o755)
+    with tempfile.TemporaryDirectory(dir=_SCRATCH, prefix="facefleet-host-") as folder:
         archive = Path(folder, "root.tar")
-        made = subprocess.run(
-            [
-                "mmdebstrap",
-                "--variant=minbase",
-                f"--include={packages}",
-                *(f"--aptopt={line}" for line in _apt_settings()),
-                f"--customize-hook={ROOT}/finish",
-                release,
-                str(archive),
-                *_sources(release),
-            ],
-            env=os.environ | {"TMPDIR": "/var/tmp"},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode:
-            raise RuntimeError(f"mmdebstrap could not make {image}:\n{made.stderr[-4000:]}")
+        options = ("--variant=minbase", f"--include={packages}", f"--customize-hook={ROOT}/finish")
+        make_root(release, archive, *options)
         name, tag = image.split(":")
         engine.api.import_image(src=str(archive), repository=name, tag=tag, changes=['ENTRYPOINT ["/start"]'])
+
+
+def make_root(release: Release, archive: Path, *options: str) -> None:
+    """Write a tar with a Debian made of packages, out of the mirrors that apt uses here."""
+    if not shutil.which("mmdebstrap"):
+        raise MissingToolError("mmdebstrap", "mmdebstrap")
+    settings = (f"--aptopt={line}" for line in _apt_settings())
+    made = subprocess.run(
+        ["mmdebstrap", *options, *settings, release, str(archive), *_sources(release)],
+        env=os.environ | {"TMPDIR": _SCRATCH},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        raise RuntimeError(f"mmdebstrap cannot make a {release}:\n{made.stderr[-4000:]}")
 
 
 def _forget_older(engine: DockerClient, image: str, kind: str) -> None:

@@ -62,7 +62,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         # Before the guard, which would take the other one away.
-        self._refuse_a_second(docker.from_env(timeout=300))
+        self._refuse_a_second(docker.from_env(timeout=300), leftovers.myself())
         guard = _Guard(self.name)
         try:
             self.up(leftovers.myself())
@@ -85,7 +85,7 @@ class Lab:
         """Start the hosts and trust their keys. `owner` is the process that they belong to, or PERSON."""
         self.key = OperatorKey(self._folder)
         engine = docker.from_env(timeout=300)
-        self._refuse_a_second(engine)
+        self._refuse_a_second(engine, owner)
         down(self.name, engine)
         self.key.hang_up()
         self._forget_facts()
@@ -105,10 +105,10 @@ class Lab:
             for facts in (REPO / ".cache/facts").glob(f"*_{name}"):
                 facts.unlink()
 
-    def _refuse_a_second(self, engine: DockerClient) -> None:
+    def _refuse_a_second(self, engine: DockerClient, for_whom: str) -> None:
         for container in engine.containers.list(all=True, filters={"label": f"{LABEL}={self.name}"}):
             owner = container.labels[OWNER]
-            if owner == PERSON or leftovers.alive(owner):
+            if owner != for_whom and (owner == PERSON or leftovers.alive(owner)):
                 raise LabInUseError(
                     f"the lab {self.name} is up for {owner}; `python -m tests.fleet.hosts down` removes it"
                 )

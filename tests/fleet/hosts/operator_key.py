@@ -13,10 +13,10 @@ class OperatorKey:
     def __init__(self, folder: Path) -> None:
         self.private = folder / "operator"
         self.known_hosts = folder / "known_hosts"
-        self._masters = folder / "ssh"
+        self.masters = folder / "ssh"
         if not shutil.which("ssh-keygen"):
             raise MissingToolError("ssh-keygen", "openssh-client")
-        self._masters.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.masters.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.private.exists():
             subprocess.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", str(self.private)],
@@ -54,7 +54,7 @@ class OperatorKey:
 
     def hang_up(self) -> None:
         """End the connections that Ansible left open: a host that comes back does not know them."""
-        for socket in self._masters.iterdir():
+        for socket in self.masters.iterdir():
             subprocess.run(
                 ["ssh", "-F", "none", "-S", str(socket), "-O", "exit", "nobody"],
                 check=False,
