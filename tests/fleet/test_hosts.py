@@ -58,7 +58,7 @@ services:
 # What is installed and set. Not: logs, caches, what services write while they run.
 SNAPSHOT = r"""
 dpkg-query --show --showformat='${Package} ${Version} ${db:Status-Status}\n' | grep -v ' not-installed$'
-find /etc /opt /srv /usr /home -xdev ! -type d -printf '%p %s %l\n' | grep -v -e /__pycache__/ -e '^/etc/[a-z]*- '
+find /etc /opt /srv /usr /home -xdev ! -type d -printf '%p %s %l\n' | grep -v '/__pycache__/\|^/etc/[a-z]*- '
 getent passwd; getent group
 """
 
