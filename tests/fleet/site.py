@@ -70,6 +70,8 @@ class Site:
     def __init__(self, lab: Lab, account: AwsAccount) -> None:
         self.lab = lab
         self.account = account
+        self._plays = 0
+        """Each leaves its output in a file, for whoever wonders why a test failed."""
 
     @property
     def devices(self) -> list[str]:
@@ -98,6 +100,8 @@ class Site:
             check=False,
         )
         played = Played(done.returncode, done.stdout, time.monotonic() - began)
+        self._plays += 1
+        (FOLDER / f"play-{self._plays:02}.log").write_text(f"{' '.join(arguments)}\n{done.stdout}")
         sys.stderr.write(
             f"\n{' '.join(arguments)}: {played.seconds:.0f} s, {played.tasks} tasks, rc {played.code}\n"
         )
