@@ -11,7 +11,9 @@ from pathlib import Path
 from tests.fleet.hosts import Lab
 from tests.fleet.site import PLAYBOOK, REPO, Played
 
-EDGE = ("broker", "logger", "forwarder", "detector")
+IMAGES = ("broker", "logger", "forwarder")
+"""What most tests bring; the detector is as large as all of them."""
+
 _HERE = Path(__file__).parent
 
 
@@ -52,7 +54,7 @@ class Depot:
                     "images_context": str(self.sources),
                     "deliver_archives": str(self.archives),
                     "depot_told": str(self._told),
-                    "depot_images": EDGE,
+                    "depot_images": IMAGES,
                     "identity_authority": str(self.folder / "authority"),
                     "identity_passphrase_file": str(self.folder / "authority.passphrase"),
                 }
@@ -78,7 +80,7 @@ class Depot:
         return played
 
     def deliver(self, *arguments: str) -> Played:
-        """Bring the edge set to the device."""
+        """Bring images to the device: IMAGES, unless an argument says which."""
         return self.play(str(_HERE / "deliver.yml"), *arguments)
 
     def tidy(self) -> None:
