@@ -29,8 +29,6 @@ MOSQUITTO_CONF = "listener 1883\nallow_anonymous true\n" + jinja2.Template(
 TLS_CONF = (
     "log_type information\n"  # says when it has read its files anew
     + (COMPOSE / "tls.conf.j2").read_text()
-    # A device has one session, and cannot end another's.
-    + "\nuse_username_as_clientid true\n"
 )
 PATTERNS = """\
 topic readwrite #
