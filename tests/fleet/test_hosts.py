@@ -203,6 +203,15 @@ def test_the_runtime_of_jetpack_stays(hosts: Hosts) -> None:
     assert jetson.run("docker", "run", "--rm", "guest", "python3", "-c", "print('runs')").strip() == "runs"
 
 
+def test_settings_that_are_broken_are_named_and_left_alone(hosts: Hosts) -> None:
+    host = hosts.lab[TRIXIE]
+    right = host.run("cat", "/etc/docker/daemon.json")
+    host.write("/etc/docker/daemon.json", "{broken")
+    hosts.play("--limit", TRIXIE).failed("/etc/docker/daemon.json is not a JSON object", "json.tool")
+    assert host.run("cat", "/etc/docker/daemon.json") == "{broken"
+    host.write("/etc/docker/daemon.json", right)
+
+
 def test_power_cuts_and_pulled_cables(hosts: Hosts) -> None:
     host = hosts.lab[TRIXIE]
     host.unplug()
