@@ -137,7 +137,9 @@ def test_a_bad_image_is_stopped_at_the_canary_and_rolled_back(site: Site, bad_se
         f"images_context={bad_services}",
         "-e",
         "edge_gate_s=20",
-    ).failed("of the edge stack of jetson-01 failed", f"back at release {before['jetson-01']}")
+    ).failed(
+        "of the edge stack of jetson-01 failed", "no receipt came", f"back at release {before['jetson-01']}"
+    )
     assert played.count("failed")["jetson-01"] == 1
     assert {device: site.release(device) for device in site.devices} == before
     for device in site.devices[1:]:
