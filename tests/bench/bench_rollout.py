@@ -1,7 +1,7 @@
 """A run without changes and a release, on 1, 3 and 10 test hosts, against a plain ssh loop on the same hosts.
 
-The loop is what people write first: copy the Compose file, `docker compose up --detach`, host after host. It knows no
-check, no canary, no gate, no way back. It pulls nothing, and neither do we here: the images are on the hosts.
+The loop is what people write first: copy the Compose file, `docker compose up --detach`, host after host. It
+knows no check, no canary, no gate, no way back. It pulls nothing, nor do we: the images are there.
 """
 
 import subprocess

@@ -56,9 +56,7 @@ def running(listing: str) -> dict[str, tuple[str, bool]]:
     return found
 
 
-def compare(
-    services: list[str], wanted: dict[str, str], found: dict[str, tuple[str, bool]]
-) -> list[str]:
+def compare(services: list[str], wanted: dict[str, str], found: dict[str, tuple[str, bool]]) -> list[str]:
     """Return in words what is not as it should be; `wanted` has each service's definition's hash."""
     said = []
     for service in services:
