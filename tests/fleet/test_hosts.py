@@ -150,6 +150,7 @@ def bare(hosts: Hosts) -> dict[str, set[str]]:
     return hosts.snapshots()
 
 
+@pytest.mark.full
 def test_check_mode_tells_what_would_happen_on_bare_hosts_and_changes_nothing(
     hosts: Hosts, bare: dict[str, set[str]]
 ) -> None:
@@ -247,6 +248,7 @@ class Greeting(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.full
 def test_only_the_stated_ports_answer(hosts: Hosts) -> None:
     lab = hosts.lab
     for host in lab.hosts.values():
@@ -289,6 +291,7 @@ def connects(host: Host, address: str, port: int, inside: str = "") -> bool:
     return "Error" not in host.run(*place, "python3", "-c", code, check=False)
 
 
+@pytest.mark.full
 def test_the_firewall_is_there_after_a_power_cut(hosts: Hosts) -> None:
     host = hosts.lab[TRIXIE]
     host.kill()
@@ -301,6 +304,7 @@ def test_the_firewall_is_there_after_a_power_cut(hosts: Hosts) -> None:
     host.await_ports([OWN_SERVICE])
 
 
+@pytest.mark.full
 def test_the_firewall_does_not_cut_the_branch_that_it_sits_on(hosts: Hosts) -> None:
     before = [our_rules(host) for host in hosts.lab.hosts.values()]
     hosts.play(firewall_enabled=True, firewall_ssh_from=["10.0.0.0/8"]).failed(
@@ -319,6 +323,7 @@ def our_rules(host: Host) -> str:
     return host.run("nft", "list", "table", "inet", "facefleet_firewall")
 
 
+@pytest.mark.full
 def test_the_firewall_goes_when_it_is_removed(hosts: Hosts, tmp_path: Path) -> None:
     remove(hosts, tmp_path, "firewall")
     for host in hosts.lab.hosts.values():
@@ -344,6 +349,7 @@ def remove(hosts: Hosts, folder: Path, *roles: str) -> Played:
     return first
 
 
+@pytest.mark.full
 def test_the_clock_follows_the_named_servers(hosts: Hosts, tmp_path: Path) -> None:
     server, client = hosts.lab[TRIXIE], hosts.lab[BOOKWORM]
     server.write("/etc/chrony/conf.d/serves.conf", "local stratum 5\nallow\n")
@@ -371,6 +377,7 @@ def test_the_clock_follows_the_named_servers(hosts: Hosts, tmp_path: Path) -> No
     server.run("rm", "/etc/chrony/conf.d/serves.conf")
 
 
+@pytest.mark.full
 def test_only_security_updates_install_themselves_and_the_engine_is_left_alone(hosts: Hosts) -> None:
     hosts.play(security_updates_enabled=True, security_updates_reboot_time="04:30").succeeded()
     assert (
@@ -410,6 +417,7 @@ def test_a_program_for_arm64_runs_in_the_hosts_containers(hosts: Hosts, tmp_path
         pytest.skip(str(missing))
 
 
+@pytest.mark.full
 def test_removing_all_leaves_the_hosts_as_they_were(
     hosts: Hosts, bare: dict[str, set[str]], tmp_path: Path
 ) -> None:
