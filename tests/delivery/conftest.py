@@ -20,7 +20,9 @@ def bare_depot() -> Iterator[Depot]:
     with Lab(
         "cloud", "jetson-01", baked=True, name="facefleet-delivery", subnet="172.31.240.0/24", folder=folder
     ) as lab:
-        yield Depot(lab, folder)
+        depot = Depot(lab, folder)
+        yield depot
+        depot.leave()
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,9 @@ class Depot:
         shutil.rmtree(folder / "facts", ignore_errors=True)
         shutil.rmtree(self.sources, ignore_errors=True)
         shutil.copytree(REPO / "services", self.sources, ignore=shutil.ignore_patterns("__pycache__"))
+        self._edited = False
+        self._plain: set[str] = set()
+        self._extra: set[str] = set()
         self._told = folder / "told.json"
         self._inventory = folder / "hosts.json"
         self._inventory.write_text(json.dumps(self._described(), indent=1))
@@ -81,7 +84,9 @@ class Depot:
 
     def deliver(self, *arguments: str) -> Played:
         """Bring images to the device: IMAGES, unless an argument says which."""
-        return self.play(str(_HERE / "deliver.yml"), *arguments)
+        played = self.play(str(_HERE / "deliver.yml"), *arguments)
+        (self._extra if self._edited else self._plain).update(self.wanted())
+        return played
 
     def tidy(self) -> None:
         """Remove the archives, as the end of a run does."""
@@ -96,11 +101,15 @@ class Depot:
         """Return what a host's engine has of ours: reference to id."""
         return _listing(self.lab[host].run("docker", "images", "--no-trunc", "--format", _FORMAT))
 
-    def here(self) -> dict[str, str]:
-        """Return the same of this machine's engine."""
-        return _listing(
-            subprocess.check_output(["docker", "images", "--no-trunc", "--format", _FORMAT], text=True)
-        )
+    def leave(self) -> None:
+        """Take from this machine images of changed sources, and the registry's names and key."""
+        registry = f"{self.lab['cloud'].address}:5001"
+        asked = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"{registry}/facefleet/*"]
+        named = subprocess.check_output(asked, text=True).split()
+        for image in [*named, *(self._extra - self._plain)]:
+            subprocess.run(["docker", "image", "rm", image], check=False, capture_output=True)
+        shutil.rmtree(f"/etc/docker/certs.d/{registry}", ignore_errors=True)
+        shutil.rmtree(self.archives, ignore_errors=True)
 
     def empty(self, host: str) -> None:
         """Take all images from a host's engine."""
@@ -119,6 +128,7 @@ class Depot:
 
     def edit(self, service: str) -> None:
         """Change a line of a service."""
+        self._edited = True
         with (self.sources / "facefleet" / service / "__init__.py").open("a") as file:
             file.write(f"# {time.time()}\n")
 

@@ -48,6 +48,11 @@ def docker(*arguments: str) -> str:
     return run(*_SUDO, "docker", *arguments).stdout
 
 
+def read(path: str) -> str:
+    """Return what a file of the system says."""
+    return run(*_SUDO, "cat", path).stdout
+
+
 def has_docker() -> bool:
     """Tell whether there is a client and an engine that answers."""
     return bool(shutil.which("docker")) and not run(*_SUDO, "docker", "version", check=False).returncode

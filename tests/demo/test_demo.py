@@ -16,6 +16,7 @@ from facefleet.detector.finder import YuNetFinder
 from facefleet.messaging import topics
 from facefleet.messaging.event import Box, FaceEvent, new_id, source_of
 from facefleet.messaging.link import Link, Outcome
+from facefleet.runtime.identity import Identity
 from facefleet.sheet.account import count_faces
 from facefleet.sheet.bucket import Bucket
 from facefleet.sheet.cameras import Cameras
@@ -26,7 +27,7 @@ from tests.demo import machine
 
 BUCKET = "facefleet"
 EDGE_BROKER = AnyUrl("mqtt://127.0.0.1:21883")
-CLOUD_BROKER = AnyUrl("mqtt://127.0.0.1:21884")
+CLOUD_BROKER = AnyUrl("mqtts://127.0.0.1:28883")
 DETECTORS = ("detector-lobby", "detector-garden")
 MIB = 1024 * 1024
 
@@ -203,10 +204,20 @@ def test_captured_is_stored_and_every_object_is_what_its_metadata_says(s3: S3Cli
         assert face["ServerSideEncryption"] == "AES256"
 
 
-def publish(event: FaceEvent, properties: list[tuple[str, str]] | None = None) -> None:
+@pytest.fixture
+def stolen(tmp_path: Path) -> Iterator[Identity]:
+    """The device's identity, as whoever opens the device has it, and the device itself silent."""
+    machine.compose("edge", "stop", "forwarder")
+    for name in ("ca.crt", "host.crt", "host.key"):
+        (tmp_path / name).write_text(machine.read(f"/etc/facefleet/identity/{name}"))
+    yield Identity.within(tmp_path)
+    machine.compose("edge", "start", "forwarder")
+
+
+def publish(identity: Identity, event: FaceEvent, properties: list[tuple[str, str]] | None = None) -> None:
     """Publish to the cloud broker past the edge, as a broken or hostile device would."""
     outcomes: list[Outcome] = []
-    link = Link(CLOUD_BROKER, "demo-test")
+    link = Link(CLOUD_BROKER, "demo-test", identity=identity)
     link.start()
     await_until(lambda: link.connected, 30, "the cloud broker takes a connection")
     link.publish(
@@ -226,7 +237,7 @@ def event_of(image: bytes) -> FaceEvent:
 
 
 @pytest.mark.usefixtures("cameras_off")
-def test_what_can_never_be_stored_is_a_dead_letter_and_blocks_nobody(s3: S3Client) -> None:
+def test_what_can_never_be_stored_is_a_dead_letter_and_blocks_nobody(s3: S3Client, stolen: Identity) -> None:
     png = cv2.imencode(".png", np.zeros((40, 30, 3), np.uint8))[1].tobytes()
     broken = png[:40] + b"\x00\x00" + png[42:]
     forged = event_of(png)
@@ -235,10 +246,10 @@ def test_what_can_never_be_stored_is_a_dead_letter_and_blocks_nobody(s3: S3Clien
         for key, value in forged.attributes()
     ]
     before = len(keys(s3, "faces/"))
-    publish(event_of(broken))
-    publish(event_of(png + bytes(20 * MIB)))
-    publish(forged, named)
-    publish(event_of(png))
+    publish(stolen, event_of(broken))
+    publish(stolen, event_of(png + bytes(20 * MIB)))
+    publish(stolen, forged, named)
+    publish(stolen, event_of(png))
     await_until(lambda: len(keys(s3, "faces/")) == before + 1, 30, "the good one stored behind the bad ones")
     await_until(lambda: len(keys(s3, "dead-letter/")) == 3, 30, "three dead letters")
     reasons = [
