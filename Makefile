@@ -99,10 +99,10 @@ chaos-test: .venv/.test  ## Every fault once, on the real parts
 	$(BIN)/pytest tests/chaos
 
 .PHONY: fleet-test
-fleet-test: .venv/.test $(CLIPS) $(MODEL)  ## The same without what takes long
+fleet-test: .venv/.test $(CLIPS) $(MODEL)  ## The same without what takes long, delivery's own tests among it
 	$(SAY) 'A fleet on test hosts (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/pytest tests/provision tests/delivery tests/fleet -m 'not full'
+	$(BIN)/pytest tests/provision tests/fleet -m 'not full'
 
 .PHONY: demo-test
 demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed again
