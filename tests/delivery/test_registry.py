@@ -1,8 +1,11 @@
 """From the fleet's own registry: by digest, with a certificate of the fleet, and nobody but us can push."""
 
+import shutil
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +22,24 @@ context.load_cert_chain(folder + "host.crt", folder + "host.key")
 url = f"https://{sys.argv[1]}/v2/facefleet/forged/blobs/uploads/"
 urllib.request.urlopen(urllib.request.Request(url, method="POST", data=b""), context=context)
 """
+OTHER = 5002
+OTHER_SETTINGS = f"""\
+version: 0.1
+storage: {{filesystem: {{rootdirectory: /srv/other/images}}}}
+auth: {{htpasswd: {{realm: other, path: /srv/other/users}}}}
+http:
+  addr: 0.0.0.0:{OTHER}
+  tls: {{certificate: /etc/facefleet/identity/host.crt, key: /etc/facefleet/identity/host.key}}
+"""
+# The password is "right".
+OTHER_USERS = "fleet:$2b$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC"
 
 pytestmark = pytest.mark.timeout(1200)
+
+
+def here(*command: str) -> str:
+    """Run a command on this machine, the control host."""
+    return subprocess.check_output(command, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +123,48 @@ def test_an_image_that_was_not_pushed_is_named(device: Depot) -> None:
     device.deliver(*BY_REGISTRY).succeeded()
 
 
+@pytest.fixture
+def other(filled: Depot) -> Iterator[str]:
+    """A registry of somebody else: with a certificate and a password."""
+    cloud, device = filled.lab["cloud"], filled.lab["jetson-01"]
+    place = f"{cloud.address}:{OTHER}"
+    trusted = Path("/etc/docker/certs.d") / place
+    cloud.run("mkdir", "-p", "/srv/other")
+    for name, content in (("settings.yml", OTHER_SETTINGS), ("users", OTHER_USERS)):
+        cloud.run("sh", "-c", f"cat > /srv/other/{name} <<'END'\n{content}\nEND")
+    cloud.run("systemd-run", "--unit=other", "docker-registry", "serve", "/srv/other/settings.yml")
+    for run in (device.run, here):
+        run("mkdir", "-p", str(trusted))
+    authority = (filled.folder / "authority/ca.crt").read_text()
+    (trusted / "ca.crt").write_text(authority)
+    device.run("cp", "/etc/facefleet/identity/ca.crt", str(trusted))
+    yield place
+    cloud.run("systemctl", "stop", "other")
+    shutil.rmtree(trusted)
+    for image in here(
+        "docker", "images", "--format", "{{.Repository}}:{{.Tag}}", f"{place}/cameras/*/*"
+    ).split():
+        here("docker", "image", "rm", image)
+
+
+@pytest.mark.full
+def test_another_registry_with_a_login(device: Depot, other: str) -> None:
+    there = ("deliver_transport=registry", f"deliver_registry={other}/cameras", "deliver_registry_user=fleet")
+    options = [part for setting in there for part in ("-e", setting)]
+    right, wrong = ["-e", "deliver_registry_password=right"], ["-e", "deliver_registry_password=wrong"]
+    refused = device.play("playbooks/images.yml", *options, *wrong).failed("401 Unauthorized")
+    assert "wrong" not in refused.output
+
+    device.play("playbooks/images.yml", *options, *right).succeeded()
+    assert device.play("playbooks/images.yml", *options, *right).succeeded().changed == {}
+    device.deliver(*options, *right).succeeded()
+    assert device.on("jetson-01") == device.wanted()
+    for run in (device.lab["jetson-01"].run, here):
+        assert "No such file" in run("sh", "-c", "ls /var/cache/facefleet/delivery 2>&1 || true")
+        assert "fleet" not in run("sh", "-c", "cat ~/.docker/config.json 2>/dev/null || true")
+
+
+@pytest.mark.full
 def test_what_no_host_keeps_is_collected(device: Depot) -> None:
     device.deliver(*BY_REGISTRY).succeeded()
     (old,) = (ref for ref in device.wanted() if "/logger:" in ref)

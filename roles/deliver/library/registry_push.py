@@ -19,7 +19,7 @@ description:
   - Asks the registry for each image that was pushed before, and pushes those that it lacks.
   - The engine writes down the digest of what it pushed; that is the record.
   - Finds certificates where the engine does, in C(/etc/docker/certs.d).
-  - A registry that wants a login is not asked but pushed to, which sends no layer twice.
+  - A registry that does not say what it has (it wants a login) is pushed to, which sends no layer twice.
 options:
   images: {type: list, elements: str, required: true, description: References of the images}
   registry: {type: str, required: true, description: "host:port of the registry, and a path where it has one"}
@@ -61,8 +61,8 @@ class Registry:
         else:
             self._connection = http.client.HTTPSConnection(host, timeout=_ANSWER_S, context=_context(host))
 
-    def has(self, repository: str, digest: str) -> bool:
-        """Tell whether it has an image; one that does not say so may have it."""
+    def has(self, repository: str, digest: str) -> bool | None:
+        """Tell whether it has an image, or that it does not say."""
         path = f"/v2/{self._prefix}{repository}/manifests/{digest}"
         try:
             self._connection.request("HEAD", path, headers={"Accept": _MANIFEST})
@@ -70,8 +70,8 @@ class Registry:
             answer.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
-            return False
-        return answer.status == http.client.OK
+            return None
+        return {http.client.OK: True, http.client.NOT_FOUND: False}.get(answer.status)
 
 
 def _context(host: str) -> ssl.SSLContext:
@@ -117,14 +117,11 @@ def main() -> None:
     registry = Registry(module.params["registry"])
     pushed = []
     try:
-        digests = recorded(images, registry.place)
-        digests = {
-            image: digest
-            for image, digest in digests.items()
-            if registry.has(image.rpartition(":")[0], digest)
-        }
+        known = recorded(images, registry.place)
+        answers = {image: registry.has(image.rpartition(":")[0], digest) for image, digest in known.items()}
+        digests = {image: digest for image, digest in known.items() if answers[image] is not False}
         for image in images:
-            if image in digests:
+            if answers.get(image) or (module.check_mode and image in digests):
                 continue
             new = True
             if not module.check_mode:
