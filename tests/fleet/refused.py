@@ -122,7 +122,10 @@ def connected(
     context = ssl.create_default_context(cafile=str(ca))
     if identity:
         context.load_cert_chain(identity / "host.crt", identity / "host.key")
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
+    # One try: who is refused stays out.
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, reconnect_on_failure=False
+    )
     client.tls_set_context(context)
     let_in = threading.Event()
     refused = threading.Event()
@@ -144,3 +147,5 @@ def connected(
     finally:
         client.disconnect()
         client.loop_stop()
+        if connection := client.socket():  # paho leaves it open where the broker ended the session
+            connection.close()
