@@ -64,7 +64,7 @@ lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
 	$(BIN)/hadolint services/Dockerfile
-	$(BIN)/shellcheck .ci/run
+	$(BIN)/shellcheck .ci/run services/unpack
 
 unit: .venv/.test $(CLIPS) $(MODEL)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'
