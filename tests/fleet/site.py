@@ -119,11 +119,21 @@ class Site:
         subprocess.run(["docker", "cp", "--quiet", str(source), f"{container.id}:{target}"], check=True)
         self.lab[host].run("chmod", "0644", target)
 
+    def ask(self, host: str, *command: str) -> str:
+        """Run a command that only reads and always says something.
+
+        The outer engine was seen to lose the output of a command that ended at once, so silence is asked again.
+        """
+        for _ in range(5):
+            if said := self.lab[host].run(*command):
+                return said
+            time.sleep(1)
+        raise AssertionError(f"{host}: {' '.join(command)} says nothing")
+
     def containers(self, host: str) -> dict[str, str]:
         """Return what runs in a host's engine: name to id."""
-        lines = (
-            self.lab[host].run("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
-        )
+        listed = self.ask(host, "docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}")
+        lines = listed.splitlines()
         return dict(line.split() for line in lines)
 
     def all_containers(self) -> dict[str, dict[str, str]]:
@@ -169,7 +179,7 @@ class Site:
 
     def release(self, host: str, stack: str = "edge") -> str:
         """Return the name of the release that a host runs."""
-        return Path(self.lab[host].run("readlink", f"/opt/facefleet/{stack}/current").strip()).name
+        return Path(self.ask(host, "readlink", f"/opt/facefleet/{stack}/current").strip()).name
 
     def held(self, device: str) -> int:
         """Return how many events the device's forwarder holds, as it says itself."""
