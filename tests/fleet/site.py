@@ -122,7 +122,7 @@ class Site:
     def ask(self, host: str, *command: str) -> str:
         """Run a command that only reads and always says something.
 
-        The outer engine was seen to lose the output of a command that ended at once, so silence is asked again.
+        The engine was seen to lose the output of a command that ended at once: silence is asked again.
         """
         for _ in range(5):
             if said := self.lab[host].run(*command):

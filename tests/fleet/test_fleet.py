@@ -65,9 +65,7 @@ def test_no_key_of_aws_is_on_the_cloud_host(site: Site) -> None:
 
 
 def test_a_hosts_private_key_is_read_by_its_services_only(site: Site) -> None:
-    listed = (
-        site.lab["jetson-01"].run("stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
-    )
+    listed = site.ask("jetson-01", "stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
     assert listed == ["10001", "400"]
     kept = [path.name for path in (FOLDER / "authority").rglob("*.key")]
     assert kept == ["ca.key"]
@@ -261,7 +259,7 @@ def test_a_revoked_device_is_out_at_once_and_the_others_go_on(site: Site, tmp_pa
     stolen = tmp_path / "stolen"
     stolen.mkdir()
     for name in ("host.crt", "host.key"):
-        (stolen / name).write_text(site.lab[lost].run("cat", f"/etc/facefleet/identity/{name}"))
+        (stolen / name).write_text(site.ask(lost, "cat", f"/etc/facefleet/identity/{name}"))
     site.lab[lost].unplug()
     with refused.connected(site.lab["cloud"].address, CA, stolen) as thief:
         assert thief.publish(f"status/{lost}") in ("Success", "No matching subscribers")
