@@ -1,7 +1,6 @@
 """A cloud host with a registry, a device, the sources of their images, and the operator who brings them."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.fleet.hosts import Lab
-from tests.fleet.site import PLAYBOOK, REPO, Played
+from tests.fleet.site import REPO, Played, run_playbooks
 
 IMAGES = ("broker", "logger", "forwarder")
 """What most tests bring; the detector is as large as all of them."""
@@ -66,19 +65,11 @@ class Depot:
 
     def play(self, *arguments: str) -> Played:
         """Run playbooks of the project, or of this folder, and tell what it took."""
-        began = time.monotonic()
-        done = subprocess.run(
-            [str(PLAYBOOK), "-i", str(self._inventory), *arguments],
-            cwd=REPO,
-            env={**os.environ, "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.facts)},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=900,
-            check=False,
+        played = run_playbooks(
+            *("-i", str(self._inventory), *arguments),
+            environment={"ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.facts)},
+            timeout_s=900,
         )
-        played = Played(done.returncode, done.stdout, time.monotonic() - began)
         sys.stderr.write(f"\n{' '.join(arguments)}: {played.seconds:.0f} s, rc {played.code}\n")
         return played
 

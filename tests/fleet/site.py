@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,25 @@ class Played:
         return self
 
 
+def run_playbooks(
+    *arguments: str, environment: Mapping[str, str], repo: Path = REPO, timeout_s: float = 1500
+) -> Played:
+    """Run ansible-playbook with what is added to the environment, and tell what it came to."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [str(PLAYBOOK), *arguments],
+        cwd=repo,
+        env={**os.environ, **environment},
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout_s,
+        check=False,
+    )
+    return Played(done.returncode, done.stdout, time.monotonic() - began)
+
+
 class Site:
     """Test hosts and an account, and the inventory that describes them."""
 
@@ -87,21 +106,11 @@ class Site:
     ) -> Played:
         """Run playbooks as the operator does, on the hosts that exist: the inventory names more devices."""
         chosen = ",".join(limit or ["control", CLOUD, *self.devices])
-        began = time.monotonic()
-        done = subprocess.run(
-            [str(PLAYBOOK), "-i", inventory, *arguments, "--limit", chosen],
-            cwd=repo,
-            env={**os.environ, **self.account.environment},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=1500,
-            check=False,
+        played = run_playbooks(
+            "-i", inventory, *arguments, "--limit", chosen, environment=self.account.environment, repo=repo
         )
-        played = Played(done.returncode, done.stdout, time.monotonic() - began)
         self._plays += 1
-        (FOLDER / f"play-{self._plays:02}.log").write_text(f"{' '.join(arguments)}\n{done.stdout}")
+        (FOLDER / f"play-{self._plays:02}.log").write_text(f"{' '.join(arguments)}\n{played.output}")
         sys.stderr.write(
             f"\n{' '.join(arguments)}: {played.seconds:.0f} s, {played.tasks} tasks, rc {played.code}\n"
         )

@@ -5,8 +5,6 @@ The tests of this file tell one story, from bare hosts to bare hosts.
 
 import http.server
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -18,7 +16,7 @@ import pytest
 
 from tests.fleet.hosts import Host, Lab, emulation
 from tests.fleet.hosts.image import MissingToolError
-from tests.fleet.site import PLAYBOOK, REPO, Played
+from tests.fleet.site import REPO, Played, run_playbooks
 
 TRIXIE = "jetson-01"
 BOOKWORM = "jetson-02"
@@ -91,19 +89,11 @@ class Hosts:
 
     def play(self, *arguments: str, playbook: str = "playbooks/hosts.yml", **settings: Any) -> Played:
         """Run a playbook with settings that an inventory could have."""
-        began = time.monotonic()
-        done = subprocess.run(
-            [PLAYBOOK, "-i", self._inventory, playbook, "-e", json.dumps(settings), *arguments],
-            cwd=REPO,
-            env=os.environ | {"ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self._folder / "facts")},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=800,
-            check=False,
+        played = run_playbooks(
+            *("-i", str(self._inventory), playbook, "-e", json.dumps(settings), *arguments),
+            environment={"ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self._folder / "facts")},
+            timeout_s=800,
         )
-        played = Played(done.returncode, done.stdout, time.monotonic() - began)
         tell(f"{playbook} {' '.join(arguments)} {list(settings)}: {played.seconds:.0f} s")
         return played
 
