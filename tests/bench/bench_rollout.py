@@ -13,7 +13,7 @@ from tests.fleet import site as sites
 from tests.fleet.site import CLOUD, Site
 
 DEVICES = tuple(f"jetson-{number:02}" for number in range(1, 11))
-NO_CAMERAS = ("-e", "edge_cameras=[]")  # ten detectors would be all that two cores do
+NO_CAMERAS = ("-e", '{"edge_cameras": []}')  # ten detectors would be all that two cores do
 COMPOSE = "/opt/facefleet/edge/compose.yaml"
 
 
