@@ -6,7 +6,7 @@ from collections import deque
 from prometheus_client import Counter
 
 from facefleet.messaging import topics
-from facefleet.messaging.event import FaceEvent, MalformedEventError, parse, timestamp
+from facefleet.messaging.event import FaceEvent, MalformedEventError, Shot, parse, timestamp
 from facefleet.messaging.link import Delivery, Link
 from facefleet.runtime import logs
 from facefleet.runtime.health import Health
@@ -82,6 +82,16 @@ def fields(event: FaceEvent) -> dict[str, str | int | float]:
         "box": str(event.box),
         "size": len(event.image),
         "track": event.track,
+        **_shot(event.shot),
         "sequence": event.sequence,
         "id": event.id,
+    }
+
+
+def _shot(shot: Shot | None) -> dict[str, str | int | float]:
+    if shot is None:
+        return {}
+    return {
+        "shot": f"{shot.number}, the last" if shot.last else shot.number,
+        "quality": round(shot.quality, 3),
     }

@@ -19,6 +19,8 @@ UNSYNCHRONIZED = "unsynchronized"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BOX = re.compile(r"(-?[0-9]{1,6}),(-?[0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})")
+_SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
+_LANDMARKS = re.compile(r"-?[0-9]{1,6},-?[0-9]{1,6}(;-?[0-9]{1,6},-?[0-9]{1,6}){4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,6 +58,31 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """Which of its track's pictures it is, and how good: so that the best of a visit can be picked.
+
+    `quality` is 0 to 1. `frame` is the width and height of the frame in pixels. `landmarks` are right eye,
+    left eye, nose, right and left corner of the mouth, in pixels of the frame; some finders have none.
+    """
+
+    number: int
+    last: bool
+    quality: float
+    frame: tuple[int, int]
+    landmarks: tuple[tuple[int, int], ...] = ()
+
+    def attributes(self) -> list[tuple[str, str]]:
+        """Return the user properties."""
+        return [
+            ("shot", str(self.number)),
+            ("last", "true" if self.last else "false"),
+            ("quality", f"{self.quality:.3f}"),
+            ("frame", f"{self.frame[0]}x{self.frame[1]}"),
+            *([("landmarks", ";".join(f"{x},{y}" for x, y in self.landmarks))] if self.landmarks else []),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class FaceEvent:
     """One face: who saw it, when and where in the frame. `image` is the encoded crop."""
 
@@ -71,6 +98,8 @@ class FaceEvent:
     content_type: str = PNG
     clock_known: bool = True
     """Whether the device's clock was known to be right; `sequence` tells the order in any case."""
+    shot: Shot | None = None
+    """None from publishers that choose no shots, and from releases before there were any."""
 
     @property
     def source(self) -> str:
@@ -97,6 +126,7 @@ class FaceEvent:
             ("score", f"{self.score:.3f}"),
             ("box", str(self.box)),
             ("track", str(self.track)),
+            *(self.shot.attributes() if self.shot else ()),
             *([] if self.clock_known else [("clock", UNSYNCHRONIZED)]),
         ]
 
@@ -152,11 +182,12 @@ def parse(
         time=_time(_required(given, "time")),
         sequence=_count(given, "sequence"),
         track=_count(given, "track"),
-        score=_score(_required(given, "score")),
+        score=_share(given, "score"),
         box=Box.parse(_required(given, "box")),
         image=payload,
         content_type=content_type,
         clock_known="clock" not in given,
+        shot=_shot(given) if "shot" in given else None,
     )
     if "clock" in given:
         _expect("clock", given["clock"], UNSYNCHRONIZED)
@@ -196,11 +227,33 @@ def _count(given: dict[str, str], name: str) -> int:
     return int(text)
 
 
-def _score(text: str) -> float:
+def _share(given: dict[str, str], name: str) -> float:
+    text = _required(given, name)
     try:
-        score = float(text)
+        share = float(text)
     except ValueError:
-        raise MalformedEventError(f"score {text!r} is not a number") from None
-    if not 0.0 <= score <= 1.0:
-        raise MalformedEventError(f"score {text!r} is not between 0 and 1")
-    return score
+        raise MalformedEventError(f"{name} {text!r} is not a number") from None
+    if not 0.0 <= share <= 1.0:
+        raise MalformedEventError(f"{name} {text!r} is not between 0 and 1")
+    return share
+
+
+def _shot(given: dict[str, str]) -> Shot:
+    last = _required(given, "last")
+    if last not in ("true", "false"):
+        raise MalformedEventError(f"last {last!r} is neither true nor false")
+    frame = _required(given, "frame")
+    size = _SIZE.fullmatch(frame)
+    if not size:
+        raise MalformedEventError(f"frame {frame!r} is not <width>x<height>")
+    landmarks = given.get("landmarks", "")
+    if landmarks and not _LANDMARKS.fullmatch(landmarks):
+        raise MalformedEventError(f"landmarks {landmarks!r} are not five points x,y;...")
+    points = [point.split(",") for point in landmarks.split(";")] if landmarks else []
+    return Shot(
+        number=_count(given, "shot"),
+        last=last == "true",
+        quality=_share(given, "quality"),
+        frame=(int(size[1]), int(size[2])),
+        landmarks=tuple((int(x), int(y)) for x, y in points),
+    )

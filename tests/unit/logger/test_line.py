@@ -1,12 +1,13 @@
 """The logger's line tells what was seen, and every message is acknowledged, a face or not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import structlog
 from facefleet.logger.service import Journal, fields
-from facefleet.messaging.event import Box
+from facefleet.messaging.event import Box, Shot
 from prometheus_client import REGISTRY
 
 from tests.conftest import MakeDelivery, MakeEvent
@@ -44,6 +45,14 @@ def test_the_line_of_a_face_tells_who_when_where_and_how_large(
 
 def test_the_score_has_three_decimals_at_most(make_event: MakeEvent) -> None:
     assert fields(make_event(score=2 / 3))["score"] == 0.667
+
+
+def test_the_line_of_a_shot_tells_which_it_is_and_how_good(make_event: MakeEvent) -> None:
+    shot = Shot(3, last=False, quality=2 / 3, frame=(640, 480))
+    told = fields(make_event(shot=shot))
+    assert (told["shot"], told["quality"]) == (3, 0.667)
+    assert fields(make_event(shot=replace(shot, last=True)))["shot"] == "3, the last"
+    assert not {"shot", "quality"} & set(fields(make_event()))
 
 
 def test_what_is_no_face_is_said_and_acknowledged_too(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from facefleet.messaging.event import Box, FaceEvent, MalformedEventError, new_id, parse, timestamp
+from facefleet.messaging.event import Box, FaceEvent, MalformedEventError, Shot, new_id, parse, timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +19,15 @@ times = st.datetimes(
 ).map(lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000))
 places = st.integers(-999_999, 999_999)
 extents = st.integers(1, 999_999)
+points = st.tuples(places, places)
+shots = st.builds(
+    Shot,
+    number=st.integers(1, 10**18 - 1),
+    last=st.booleans(),
+    quality=st.integers(0, 1000).map(lambda thousandths: thousandths / 1000),
+    frame=st.tuples(extents, extents),
+    landmarks=st.just(()) | st.tuples(points, points, points, points, points),
+)
 events = st.builds(
     FaceEvent,
     device=names,
@@ -32,6 +41,7 @@ events = st.builds(
     image=st.binary(max_size=200),
     content_type=st.sampled_from(["image/png", "image/jpeg"]),
     clock_known=st.booleans(),
+    shot=st.none() | shots,
 )
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 ATTRIBUTES = [
@@ -50,6 +60,9 @@ ATTRIBUTES = [
 ]
 
 
+SHOT_ATTRIBUTES = ["shot", "last", "quality", "frame", "landmarks"]
+
+
 def reparsed(event: FaceEvent, **change: str | None) -> FaceEvent:
     attributes = dict(event.attributes()) | change
     given = [(name, value) for name, value in attributes.items() if value is not None]
@@ -63,8 +76,9 @@ def test_what_is_written_is_read_back_unchanged(event: FaceEvent) -> None:
 
 @given(events)
 def test_every_attribute_fits_a_header(event: FaceEvent) -> None:
+    shot = SHOT_ATTRIBUTES[: 5 if event.shot.landmarks else 4] if event.shot else []
     clock = [] if event.clock_known else ["clock"]
-    assert [name for name, _ in event.attributes()] == ATTRIBUTES + clock
+    assert [name for name, _ in event.attributes()] == ATTRIBUTES + shot + clock
     assert all(value.isascii() and value.isprintable() for _, value in event.attributes())
     assert sum(len(name) + len(value) for name, value in event.attributes()) < 2048
 
@@ -82,14 +96,23 @@ def test_anything_at_all_is_an_event_or_malformed(
         parse(sender, content_type, properties, payload)
 
 
-@given(event=events, name=st.sampled_from(ATTRIBUTES), value=text | st.from_regex(r"-?[0-9.,eE:TZ+-]*"))
+@given(
+    event=events,
+    name=st.sampled_from(ATTRIBUTES + SHOT_ATTRIBUTES),
+    value=text
+    | st.from_regex(r"-?[0-9.,eE:TZ+-]*")
+    | st.from_regex(r"[0-9]{1,7}x[0-9]{1,7}|true|false|(-?[0-9]{1,7},-?[0-9]{1,7};?){4,6}", fullmatch=True),
+)
 def test_one_attribute_of_any_text_is_an_event_or_malformed(event: FaceEvent, name: str, value: str) -> None:
     try:
         read = reparsed(event, **{name: value})
     except MalformedEventError:
         return
     assert read.image == event.image
-    assert reparsed(read) == replace(read, score=round(read.score, 3), time=in_milliseconds(read.time))
+    shot = read.shot and replace(read.shot, quality=round(read.shot.quality, 3))
+    assert reparsed(read) == replace(
+        read, score=round(read.score, 3), time=in_milliseconds(read.time), shot=shot
+    )
 
 
 def in_milliseconds(time: datetime) -> datetime:
@@ -184,3 +207,74 @@ def test_a_time_of_an_unsynchronized_clock_is_marked_and_nothing_else_is(make_ev
     assert reparsed(marked) == marked
     with pytest.raises(MalformedEventError, match="clock is 'fine'"):
         reparsed(marked, clock="fine")
+
+
+SHOT = Shot(
+    2, last=True, quality=0.81, frame=(1920, 1080), landmarks=((1, 2), (3, 4), (5, 6), (7, 8), (-9, 10))
+)
+
+
+def test_a_shot_tells_all_that_is_needed_to_pick_the_best(make_event: MakeEvent) -> None:
+    given = dict(make_event(shot=SHOT).attributes())
+    assert {name: given[name] for name in ("shot", "last", "quality", "frame", "landmarks")} == {
+        "shot": "2",
+        "last": "true",
+        "quality": "0.810",
+        "frame": "1920x1080",
+        "landmarks": "1,2;3,4;5,6;7,8;-9,10",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("shot", "-1"),
+        ("shot", ""),
+        ("shot", "1.5"),
+        ("shot", "9" * 19),
+        ("last", "yes"),
+        ("last", "True"),
+        ("last", ""),
+        ("last", None),
+        ("quality", "1.1"),
+        ("quality", "nan"),
+        ("quality", None),
+        ("quality", "good"),
+        ("quality", "-0.1"),
+        ("frame", "1920"),
+        ("frame", "1920,1080"),
+        ("frame", "-1920x1080"),
+        ("frame", "1920x1080x3"),
+        ("frame", "9999999x1080"),
+        ("frame", ""),
+        ("frame", None),
+        ("landmarks", "1,2;3,4"),
+        ("landmarks", "1,2;3,4;5,6;7,8;x,y"),
+        ("landmarks", "1,2;3,4;5,6;7,8;9,10;11,12"),
+        ("landmarks", "1,2;3,4;5,6;7,8;9,10;"),
+        ("landmarks", "1.5,2;3,4;5,6;7,8;9,10"),
+        ("landmarks", "1,2;3,4;5,6;7,8;9," + "1" * 400),
+    ],
+)
+def test_a_malformed_shot_is_refused_by_name(make_event: MakeEvent, name: str, value: str | None) -> None:
+    with pytest.raises(MalformedEventError, match=rf"^(attribute )?{name} "):
+        reparsed(make_event(shot=SHOT), **{name: value})
+
+
+def test_a_frame_without_a_pixel_is_refused(make_event: MakeEvent) -> None:
+    with pytest.raises(MalformedEventError, match=r"^frame "):
+        reparsed(make_event(shot=SHOT), frame="0x1080")
+
+
+def test_a_shot_of_a_finder_without_landmarks_is_understood(make_event: MakeEvent) -> None:
+    event = make_event(shot=replace(SHOT, landmarks=()))
+    assert "landmarks" not in dict(event.attributes())
+    assert reparsed(event) == event
+
+
+def test_a_shot_is_read_back_unchanged(make_event: MakeEvent) -> None:
+    assert reparsed(make_event(shot=SHOT)).shot == SHOT
+
+
+def test_who_chooses_no_shots_is_understood(make_event: MakeEvent) -> None:
+    assert reparsed(make_event()).shot is None

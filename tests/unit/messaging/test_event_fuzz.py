@@ -1,10 +1,11 @@
 """Whatever a broker brings: an event or a malformed one, and a parcel that S3 takes."""
 
 import re
+from dataclasses import replace
 
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
-from facefleet.messaging.event import FaceEvent, MalformedEventError, parse
+from facefleet.messaging.event import FaceEvent, MalformedEventError, Shot, parse
 from facefleet.messaging.properties import MalformedPropertiesError
 from facefleet.processor.verdict import judge
 from hypothesis import given
@@ -16,13 +17,17 @@ MOST = 100_000
 KEY = re.compile(r"(faces|dead-letter)(/[ -.0-~]{1,255}){2,7}")
 NAMES = [
     "specversion", "id", "source", "type", "time", "subject", "camera", "sequence", "sha256", "score", "box",
-    "track", "clock",
+    "track", "clock", "shot", "last", "quality", "frame", "landmarks",
 ]  # fmt: skip
+
+SHOT = Shot(
+    2, last=False, quality=0.7, frame=(1920, 1080), landmarks=((1, 2), (3, 4), (5, 6), (7, 8), (-9, 0))
+)
 
 words = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     | st.sampled_from(["", "ö" * 9000, "a\r\nb: c", "\x00", "..", "1e999", "nan", "-0", "9" * 30])
-    | st.from_regex(r"[0-9TZ:.+,/-]{0,30}", fullmatch=True)
+    | st.from_regex(r"[0-9TZ:.+,/;x-]{0,30}", fullmatch=True)
 )
 levels = words | st.sampled_from(["jetson-01", "lobby", "x" * 300])
 raws = st.binary(max_size=120) | st.lists(
@@ -69,6 +74,7 @@ def test_any_bytes_for_properties(topic: str, raw: bytes, payload: bytes) -> Non
     content_type=st.none() | words | st.sampled_from(["image/png", "image/jpeg", "image/webp"]),
     payload=st.none() | st.binary(max_size=60) | st.sampled_from([encoded("JPEG"), encoded("PNG")[:40]]),
     level=st.none() | levels,
+    shot=st.sampled_from([None, SHOT, replace(SHOT, landmarks=())]),
 )
 def test_an_event_with_anything_changed(  # noqa: PLR0917 - hypothesis gives them by name
     make_event: MakeEvent,
@@ -78,8 +84,9 @@ def test_an_event_with_anything_changed(  # noqa: PLR0917 - hypothesis gives the
     content_type: str | None,
     payload: bytes | None,
     level: str | None,
+    shot: Shot | None,
 ) -> None:
-    event = make_event()
+    event = make_event(shot=shot)
     sound = make_delivery(event, change=changes)
     delivery = Delivery.of(
         sound.topic if level is None else topics.faces("face_detection", event.device, level),
