@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from facefleet.detector.finder import YuNetFinder
+from facefleet.detector.finding.yunet_onnx import YuNetOnnx
 from facefleet.messaging import topics
 from facefleet.messaging.event import Box, FaceEvent, new_id, source_of
 from facefleet.messaging.link import Link, Outcome
@@ -90,7 +90,7 @@ def test_a_face_of_the_contact_sheet_is_found_again() -> None:
         for y in range(0, sheet.shape[0], 200)
         for x in range(0, sheet.shape[1], 200)
     ]
-    finder = YuNetFinder(model, score_threshold=0.75, min_face_px=40)
+    finder = YuNetOnnx(model, 0.75, 640)
     assert any(finder.find(np.ascontiguousarray(tile)) for tile in tiles)
 
 

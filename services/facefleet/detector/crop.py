@@ -1,23 +1,49 @@
-"""Cuts a face out of its frame. Pure."""
+"""Cuts a face out of its frame and encodes it. Pure."""
+
+from typing import Literal
 
 import cv2
+import numpy as np
 
-from facefleet.detector.finder import within
-from facefleet.detector.source import Image
+from facefleet.detector.finding.face import within
+from facefleet.detector.sources.frame import Image
 from facefleet.messaging.event import Box
 
+_PNG_LEVEL = 3
+"""A third smaller than by OpenCV's own choice, for 3 ms a face; higher levels gain little more."""
 
-def crop(image: Image, box: Box, margin: float) -> bytes:
-    """Return the face as PNG, with `margin` (in parts of the box) on each side as far as the frame goes.
+Format = Literal["png", "jpeg", "webp"]
+CONTENT_TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+
+def cut(image: Image, box: Box, margin: float) -> Image:
+    """Return a copy of the face, with `margin` (in parts of the box) on each side as far as the frame goes.
 
     Raises:
         ValueError: when the box is outside the frame.
     """
     wide, high = box.width * margin, box.height * margin
-    cut = within(image, box.x - wide, box.y - high, box.width + 2 * wide, box.height + 2 * high)
-    if cut is None:
+    part = within(image, box.x - wide, box.y - high, box.width + 2 * wide, box.height + 2 * high)
+    if part is None:
         raise ValueError(f"box {box} is outside the frame")
-    ok, png = cv2.imencode(".png", image[cut.y : cut.y + cut.height, cut.x : cut.x + cut.width])
+    return image[part.y : part.y + part.height, part.x : part.x + part.width].copy()
+
+
+def encoded(image: Image, how: Format, quality: int) -> bytes:
+    """Return the picture in a format; `quality`, 1 to 100, is for those that lose some.
+
+    Raises:
+        ValueError: when it cannot be encoded.
+    """
+    settings = {
+        "png": [
+            *(cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL),
+            *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
+        ],
+        "jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
+    }[how]
+    ok, data = cv2.imencode(f".{how}", image, settings)
     if not ok:
-        raise ValueError(f"box {box} cannot be encoded")
-    return png.tobytes()
+        raise ValueError(f"a picture of {image.shape} cannot be encoded as {how}")
+    return np.asarray(data).tobytes()

@@ -1,21 +1,21 @@
-"""The detector's story: a frame comes in, its new faces are decided on, and each goes out as one event."""
+"""The detector's story: a frame comes in, the pipeline chooses its shots, and each goes out as one event."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from prometheus_client import Counter
-
-from facefleet.detector.crop import crop
-from facefleet.detector.finder import Face, choose_finder
+from facefleet.detector import figures
+from facefleet.detector.crop import CONTENT_TYPES, encoded
+from facefleet.detector.finding.choose import choose_finder
 from facefleet.detector.outbox import Outbox
-from facefleet.detector.repeats import Sightings
+from facefleet.detector.pipeline import Pipeline, Sent
 from facefleet.detector.settings import DetectorSettings
-from facefleet.detector.source import CameraGoneError, Frame, check_source, open_source
+from facefleet.detector.sources.frame import CameraGoneError
+from facefleet.detector.sources.source import check_source, open_source
 from facefleet.detector.status import OFFLINE, Reporter, Status
 from facefleet.messaging import topics
-from facefleet.messaging.event import FaceEvent, new_id
+from facefleet.messaging.event import FaceEvent, Shot, new_id
 from facefleet.messaging.link import Outcome, Will
 from facefleet.runtime import clock, logs
 from facefleet.runtime.backoff import Backoff
@@ -29,7 +29,6 @@ LAST_STATUS_S = 1.0
 TELL_EVERY_S = 0.2
 
 _log = logs.get("detector")
-_frames = Counter("facefleet_frames_read_total", "Frames that were searched for faces")
 
 
 def run(settings: DetectorSettings, health: Health, stop: threading.Event) -> None:
@@ -52,7 +51,7 @@ class Detector:
         """Put the parts together; see `run`."""
         self._settings = settings
         self._health = health
-        self._finder = choose_finder(settings)
+        self._finder = figures.Timed(choose_finder(settings))
         self._camera = "starting"
         self._frames = 0
         self._status_topic = topics.camera_status(settings.device, settings.camera)
@@ -61,7 +60,6 @@ class Detector:
             on_state=health.follow("broker"),
             will=Will(self._status_topic, OFFLINE, qos=1, retain=True),
         )
-        self._sightings = Sightings(settings.repeat_s, self._outbox.next_track)
         self._reporter = Reporter(lambda: self._status("online"), self._say_status)
         self._finished = threading.Event()
         self._teller = threading.Thread(target=self._tell, name="status", daemon=True)
@@ -86,6 +84,7 @@ class Detector:
         if not stop.is_set():
             _log.info("played to its end", camera=self._settings.camera, source=self._settings.source)
             self._camera = "played to its end"
+            figures.camera_lost()
             self._health.good("camera", self._camera)
             stop.wait()
 
@@ -105,51 +104,63 @@ class Detector:
         self._outbox.close()
 
     def _watch_once(self, stop: threading.Event, backoff: Backoff) -> None:
-        """Search frames until the source ends or is lost."""
-        with closing(open_source(self._settings, stop)) as source:
-            while frame := source.read():
-                next_look = time.monotonic() + 1 / self._settings.detect_fps
-                self._look(frame)
-                backoff.reset()
-                self._camera = "ok"
-                self._health.good("camera", valid_s=FRAME_WITHIN_S + 1 / self._settings.detect_fps)
-                stop.wait(max(0.0, next_look - time.monotonic()))
+        """Look at frames until the source ends or is lost; who was there then is gone."""
+        every_s = 1 / self._settings.detect_fps
+        pipeline = Pipeline(self._settings, self._finder, self._outbox.next_track)
+        try:
+            with closing(open_source(self._settings, stop)) as source:
+                not_before = 0.0
+                while frame := source.read(not_before):
+                    not_before = frame.at + every_s
+                    look = pipeline.look(frame)
+                    figures.looked(look)
+                    self._frames += 1
+                    self._keep(look.shots)
+                    backoff.reset()
+                    self._camera = "ok"
+                    self._health.good("camera", valid_s=FRAME_WITHIN_S + every_s)
+        finally:
+            self._keep(pipeline.finish())
 
-    def _look(self, frame: Frame) -> None:
-        """Send each face of a frame that was not sent just before."""
-        self._frames += 1
-        _frames.inc()
-        faces = self._finder.find(frame.image)
+    def _keep(self, shots: Sequence[Sent]) -> None:
+        """Put shots into the outbox, one event each."""
         first = self._outbox.next_sequence
-        events = [
-            self._event(frame, face, track, sequence)
-            for sequence, (face, track) in enumerate(
-                self._sightings.worth_sending(faces, time.monotonic()), first
-            )
-        ]
+        events = [self._event(sent, sequence) for sequence, sent in enumerate(shots, first)]
         if events:
             self._outbox.keep(events)
-        for event in events:
+        for event, (_, shot) in zip(events, shots, strict=True):
+            figures.sent(last=shot.last)
             _log.debug(
                 "captured",
                 sequence=event.sequence,
                 track=event.track,
-                score=round(event.score, 3),
+                shot=shot.number,
+                quality=round(shot.quality, 3),
                 box=str(event.box),
+                reason=shot.reason,
             )
 
-    def _event(self, frame: Frame, face: Face, track: int, sequence: int) -> FaceEvent:
+    def _event(self, sent: Sent, sequence: int) -> FaceEvent:
+        sight, settings = sent.shot.picture, self._settings
         return FaceEvent(
-            device=self._settings.device,
-            camera=self._settings.camera,
+            device=settings.device,
+            camera=settings.camera,
             id=new_id(),
-            time=frame.time,
+            time=sight.time,
             sequence=sequence,
-            track=track,
-            score=face.score,
-            box=face.box,
-            image=crop(frame.image, face.box, self._settings.margin),
+            track=sent.track,
+            score=sight.face.score,
+            box=sight.face.box,
+            image=encoded(sight.crop, settings.image_format, settings.image_quality),
+            content_type=CONTENT_TYPES[settings.image_format],
             clock_known=self._clock_known(),
+            shot=Shot(
+                number=sent.shot.number,
+                last=sent.shot.last,
+                quality=sent.shot.quality,
+                frame=sight.frame_size,
+                landmarks=tuple((round(x), round(y)) for x, y in sight.face.landmarks or ()),
+            ),
         )
 
     def _tell(self) -> None:
@@ -181,6 +192,7 @@ class Detector:
 
     def _say_gone(self, reason: str, wait_s: float) -> None:
         self._camera = reason
+        figures.camera_lost()
         self._health.bad("camera", f"{self._settings.source_shown}: {reason}")
         _log.warning(
             "camera gone, trying again",

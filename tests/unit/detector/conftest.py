@@ -4,18 +4,25 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from facefleet.detector.finder import YuNetFinder
-from facefleet.detector.source import Image
+import structlog
+from facefleet.detector.finding.face import Face
+from facefleet.detector.finding.yunet_onnx import YuNetOnnx
+from facefleet.detector.settings import DetectorSettings
+from facefleet.detector.sources.frame import Decoded, Frame, Image
+from facefleet.messaging.event import Box
 
 from tests.demo_files import DEMO, present
 
 Clip = Callable[[str], Path]
 Stream = Callable[..., contextlib.AbstractContextManager[str]]
+Lines = list[structlog.typing.EventDict]
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +36,9 @@ def model() -> Path:
 
 
 @pytest.fixture(scope="session")
-def yunet(model: Path) -> YuNetFinder:
-    return YuNetFinder(model, score_threshold=0.75, min_face_px=20)
+def yunet(model: Path) -> YuNetOnnx:
+    """A finder for tests that do not care which."""
+    return YuNetOnnx(model, score_threshold=0.5, longer_side_px=640)
 
 
 @pytest.fixture
@@ -38,6 +46,12 @@ def stop() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +65,45 @@ def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def number_of(image: Image) -> int:
+def number_of(frame: Frame) -> int:
     """Which frame of `stripes` it is."""
-    return round(float(image.mean()) / 5)
+    return round(float(frame.picture.full().mean()) / 5)
+
+
+def settings_for(source: object, **more: Any) -> DetectorSettings:
+    """What a detector is told; `more` as in its settings."""
+    given = {"broker": "mqtt://localhost", "device": "d", "camera": "c", "source": str(source)}
+    return DetectorSettings.model_validate(given | more)
+
+
+def face(x: int, y: int = 100, *, size: int = 100, score: float = 0.9) -> Face:
+    return Face(Box(x, y, size, size), score)
+
+
+def frame_of(image: Image, at: float = 0.0, *, alone: bool = False) -> Frame:
+    return Frame(Decoded(image), datetime.now(UTC), at, alone=alone)
+
+
+def read_image(file: Path) -> Image:
+    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR), np.uint8)
+
+
+def pictures_of(file: Path, step: int) -> Iterator[tuple[int, Image]]:
+    """Every so many frames of a video, each with its number."""
+    capture = cv2.VideoCapture(str(file))
+    number = 0
+    while capture.grab():
+        if number % step == 0:
+            yield number, np.asarray(capture.retrieve()[1], np.uint8)
+        number += 1
+
+
+def assert_sound(found: Face, image: Image) -> None:
+    height, width = image.shape[:2]
+    box = found.box
+    assert 0 <= box.x < box.x + box.width <= width
+    assert 0 <= box.y < box.y + box.height <= height
+    assert 0 <= found.score <= 1
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the detector refuses to be told."""
 
 import pytest
+from facefleet.detector.areas import Area
 from facefleet.detector.settings import DetectorSettings
 from facefleet.runtime.settings import SettingsError, load
 
@@ -32,6 +33,8 @@ def test_the_least_is_enough() -> None:
         ("rtsp://cam/1", "stream"),
         ("RTSP://cam/1", "stream"),
         ("https://cam/a.mjpg", "stream"),
+        ("gstreamer: v4l2src ! appsink", "pipeline"),
+        ("gstreamer:v4l2src ! appsink drop=true max-buffers=1 ", "pipeline"),
     ],
 )
 def test_the_kind_of_a_source(source: str, kind: str) -> None:
@@ -47,6 +50,32 @@ def test_an_unknown_scheme_is_refused() -> None:
     (problem,) = problems(source="ftp://cam/1")
     assert "FACEFLEET_SOURCE='ftp://cam/1' is impossible" in problem
     assert "rtsp" in problem
+
+
+def test_a_pipeline_is_what_comes_after_its_mark() -> None:
+    settings = load(DetectorSettings, GIVEN | {"FACEFLEET_SOURCE": "gstreamer: v4l2src ! appsink "})
+    assert settings.pipeline == "v4l2src ! appsink"
+
+
+def test_a_pipeline_that_ends_elsewhere_gets_the_remedy() -> None:
+    (problem,) = problems(source="gstreamer: v4l2src ! autovideosink")
+    assert "end the pipeline in ! appsink drop=true max-buffers=1" in problem
+
+
+def test_areas_to_ignore_are_read() -> None:
+    settings = load(DetectorSettings, GIVEN | {"FACEFLEET_IGNORE": "0,0,0.5,0.25"})
+    assert settings.ignore == (Area(0, 0, 0.5, 0.25),)
+
+
+@pytest.mark.parametrize("source", ["/clips/a.mp4", "rtsp://u:secret@cam/1", "gstreamer: v4l2src ! appsink"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("pixel_format", "mjpeg"), ("width", "640"), ("height", "480"), ("fps", "15")]
+)
+def test_only_a_usb_camera_can_be_asked_for_something(source: str, name: str, value: str) -> None:
+    load(DetectorSettings, GIVEN | {"FACEFLEET_SOURCE": "0", f"FACEFLEET_{name.upper()}": value})
+    (problem,) = problems(source=source, **{name: value})
+    assert problem.startswith(f"FACEFLEET_{name.upper()} is impossible with FACEFLEET_SOURCE=")
+    assert "secret" not in problem
 
 
 @pytest.mark.parametrize("source", ["rtsp://u:secret@cam/1", "/dev/video0", "0"])
@@ -71,7 +100,24 @@ def test_a_password_is_not_shown() -> None:
         ("detect_fps", "31"),
         ("score_threshold", "1.1"),
         ("min_face_px", "0"),
+        ("score_threshold", "-0.1"),
+        ("follow_threshold", "1.1"),
+        ("lost_s", "-1"),
+        ("first_shot_s", "61"),
+        ("better_by", "-0.1"),
+        ("better_after_s", "-1"),
+        ("max_shots", "0"),
         ("repeat_s", "-1"),
+        ("min_quality", "2"),
+        ("input_px", "100"),
+        ("image_quality", "0"),
+        ("image_quality", "101"),
+        ("pace", "slow"),
+        ("motion", "1.5"),
+        ("ignore", "everything"),
+        ("ignore", "0,0,2,1"),
+        ("image_format", "gif"),
+        ("source", "gstreamer: videotestsrc ! fakesink"),
         ("margin", "-0.1"),
         ("outbox_max_bytes", "0"),
         ("finder", "magic"),

@@ -3,20 +3,21 @@
 import cv2
 import numpy as np
 import pytest
-from facefleet.detector.crop import crop
-from facefleet.detector.finder import YuNetFinder
+from facefleet.detector.crop import cut, encoded
+from facefleet.detector.finding.face import FaceFinder
+from facefleet.detector.finding.yunet_onnx import YuNetOnnx
 
 from tests.demo_files import DEMO, present
 
 
 @pytest.fixture(scope="session")
-def yunet() -> YuNetFinder:
+def yunet() -> FaceFinder:
     model = present(DEMO / "model" / "face_detection_yunet_2023mar.onnx")
-    return YuNetFinder(model, score_threshold=0.75, min_face_px=20)
+    return YuNetOnnx(model, 0.75, 640)
 
 
 @pytest.fixture(scope="session")
-def crops(yunet: YuNetFinder) -> list[bytes]:
+def crops(yunet: FaceFinder) -> list[bytes]:
     """PNG crops as the detector makes them: a woman, a man, and five people of a group."""
     found = []
     for name, frames in (
@@ -28,6 +29,6 @@ def crops(yunet: YuNetFinder) -> list[bytes]:
             capture.grab()
             if number in frames:
                 image = np.asarray(capture.retrieve()[1], np.uint8)
-                found += [crop(image, face.box, 0.25) for face in yunet.find(image)]
+                found += [encoded(cut(image, face.box, 0.25), "png", 90) for face in yunet.find(image)]
     group = np.asarray(cv2.imread(str(present(DEMO / "clips" / "multi_face.jpg"))), np.uint8)
-    return found + [crop(group, face.box, 0.25) for face in yunet.find(group)]
+    return found + [encoded(cut(group, face.box, 0.25), "png", 90) for face in yunet.find(group)]

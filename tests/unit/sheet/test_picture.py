@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import cv2
 import numpy as np
 import pytest
-from facefleet.detector.finder import YuNetFinder
+from facefleet.detector.finding.face import FaceFinder
 from facefleet.sheet.account import Camera
 from facefleet.sheet.picture import (
     CAPTION,
@@ -36,14 +36,14 @@ def tiles(images: list[bytes], camera: Camera = DOOR) -> list[Tile]:
     return [Tile(camera, NOON + timedelta(seconds=index), image) for index, image in enumerate(images)]
 
 
-def test_every_face_is_found_again_at_tile_size(crops: list[bytes], yunet: YuNetFinder) -> None:
+def test_every_face_is_found_again_at_tile_size(crops: list[bytes], yunet: FaceFinder) -> None:
     assert len(crops) >= 15
     for crop in crops:
         image = np.asarray(cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         assert len(yunet.find(fit(image))) == 1
 
 
-def test_every_face_is_found_again_on_the_sheet(crops: list[bytes], yunet: YuNetFinder) -> None:
+def test_every_face_is_found_again_on_the_sheet(crops: list[bytes], yunet: FaceFinder) -> None:
     sheet = contact_sheet(tiles(crops[:10]) + tiles(crops[10:], YARD), "15 faces")
     step = TILE_WIDTH + GAP
     found = sum(

@@ -1,161 +1,62 @@
-"""Where frames come from: a file played at its own rate, or a live camera.
+"""A live camera: a V4L2 device, a network stream, or a GStreamer pipeline."""
 
-Frames are pulled. Whatever the camera gave between two pulls is left out, so nothing ever queues up.
-"""
-
-import math
-import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from facefleet.detector.settings import DetectorSettings
-from facefleet.runtime.service import ServiceError
-
-Image = NDArray[np.uint8]
-"""Height x width x 3, blue-green-red."""
+from facefleet.detector.sources.capture import opened, retrieved
+from facefleet.detector.sources.frame import CameraGoneError, Decoded, Frame, Jpeg, Picture
+from facefleet.runtime import logs
 
 OPEN_TIMEOUT_S = 8.0
 READ_TIMEOUT_S = 5.0
 STOP_LOOK_S = 0.2
 DECODER_THREADS = 2
-LATE_MOST_S = 2.0
-"""A file further behind than this goes on from where it is."""
-_USUAL_FPS = 25.0
-_FPS_MOST = 240.0
 
-# Both are read when a capture is opened. Why it fails is in our own line.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+PixelFormat = Literal["auto", "mjpeg", "yuyv"]
+_FOURCC = {"mjpeg": "MJPG", "yuyv": "YUYV"}
+_RATE_OFF = 0.5
+"""Frames a second that a camera may be off without a word."""
+
+_log = logs.get("detector")
 
 
-class CameraGoneError(Exception):
-    """The camera cannot be opened or gives no more frames; the text is the reason."""
+class Ask(NamedTuple):
+    """What a USB camera is asked for; 0 leaves it as the camera has it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture and the UTC time at which it was taken."""
-
-    image: Image
-    time: datetime
-
-
-class Source(Protocol):
-    """Gives frames, the newest at each pull."""
-
-    def read(self) -> Frame | None:
-        """Wait for the next frame; None means that there will be none: played to the end, or stopped.
-
-        Raises:
-            CameraGoneError: when it is lost.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of the camera."""
-        ...
-
-
-def open_source(settings: DetectorSettings, stop: threading.Event) -> Source:
-    """Open what the settings name.
-
-    Raises:
-        CameraGoneError: when it cannot be opened now.
-    """
-    if settings.source_kind == "file":
-        return FileSource(Path(settings.source), stop, loop=settings.loop)
-    backend = cv2.CAP_V4L2 if settings.source_kind == "device" else cv2.CAP_FFMPEG
-    return LiveSource(settings.source, backend, stop)
-
-
-def check_source(settings: DetectorSettings) -> None:
-    """See that a file is there; a camera may come later.
-
-    Raises:
-        ServiceError: when it is not.
-    """
-    if settings.source_kind == "file" and not Path(settings.source).is_file():
-        raise ServiceError(
-            f"FACEFLEET_SOURCE={settings.source!r} is no file: "
-            "mount it into the container or correct the path"
-        )
-
-
-class FileSource:
-    """Plays a video file at its own rate."""
-
-    def __init__(self, path: Path, stop: threading.Event, *, loop: bool) -> None:
-        """Open the file; see `open_source`."""
-        self._path = path
-        self._stop = stop
-        self._loop = loop
-        self._rewind()
-
-    def read(self) -> Frame | None:
-        """Return the frame that is due now, or the next one once it is; see `Source.read`."""
-        due = self._started + self._position / self._fps
-        if self._stop.wait(max(0.0, due - time.monotonic())):
-            return None
-        late = time.monotonic() - due
-        if late > LATE_MOST_S:
-            self._started += late
-            late = 0.0
-        for _ in range(1 + int(late * self._fps)):
-            if not self._capture.grab():
-                return self._end()
-            self._position += 1
-        return Frame(_retrieve(self._capture), datetime.now(UTC))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._capture.release()
-
-    def _end(self) -> Frame | None:
-        if not self._position:
-            raise CameraGoneError("the file holds no frame that can be decoded")
-        if not self._loop:
-            return None
-        self.close()
-        self._rewind()
-        return self.read()
-
-    def _rewind(self) -> None:
-        self._capture = _open(str(self._path), cv2.CAP_ANY, [])
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self._fps = fps if math.isfinite(fps) and 0 < fps <= _FPS_MOST else _USUAL_FPS
-        self._position = 0
-        self._started = time.monotonic()
+    pixel_format: PixelFormat = "auto"
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
 
 
 class LiveSource:
-    """Follows a V4L2 device or a network stream.
+    """Follows a camera.
 
-    A thread of its own takes every frame off the camera, and decodes to a picture only the one that was
-    asked for: a driver or network read that hangs cannot hang the service.
+    A thread of its own takes every frame off the camera, and hands on only the one that was asked for: a
+    driver or network read that hangs cannot hang the service, and never more than the newest frame waits.
     """
 
-    def __init__(self, source: str, backend: int, stop: threading.Event) -> None:
+    def __init__(self, source: str, backend: int, stop: threading.Event, ask: Ask | None = None) -> None:
         """Begin to open it: the first `read` tells how that went. `backend` is a cv2.CAP_ constant."""
         self._stop = stop
+        self._ask = ask
         self._closed = threading.Event()
         self._wanted = threading.Event()
         self._handed: queue.SimpleQueue[Frame | CameraGoneError] = queue.SimpleQueue()
         self._opened = False
+        self._began = time.monotonic()
         threading.Thread(target=self._follow, args=(source, backend), name="camera", daemon=True).start()
 
-    def read(self) -> Frame | None:
-        """Return the next frame that the camera gives; see `Source.read`."""
+    def read(self, not_before: float = 0.0) -> Frame | None:
+        """Return the next frame that the camera gives from then on; see `Source.read`."""
+        if self._stop.wait(max(0.0, self._began + not_before - time.monotonic())):
+            return None
         self._wanted.set()
         limit_s = READ_TIMEOUT_S if self._opened else OPEN_TIMEOUT_S
         deadline = time.monotonic() + limit_s
@@ -178,24 +79,74 @@ class LiveSource:
 
     def _follow(self, source: str, backend: int) -> None:
         try:
-            capture = _open(source, backend, _live_options(backend))
+            capture = opened(source, backend, _options(backend))
         except CameraGoneError as error:
             self._handed.put(error)
             return
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if self._ask:
+            ask_camera(capture, self._ask, source)
         try:
             while not self._closed.is_set() and capture.grab():
                 if self._wanted.is_set():
                     self._wanted.clear()
-                    self._handed.put(Frame(_retrieve(capture), datetime.now(UTC)))
+                    self._handed.put(self._frame(capture))
             self._handed.put(CameraGoneError("the stream ended"))
         except CameraGoneError as error:
             self._handed.put(error)
         finally:
             capture.release()
 
+    def _frame(self, capture: cv2.VideoCapture) -> Frame:
+        return Frame(picture_of(retrieved(capture)), datetime.now(UTC), time.monotonic() - self._began)
 
-def _live_options(backend: int) -> list[int]:
+
+def ask_camera(capture: cv2.VideoCapture, ask: Ask, source: str) -> None:
+    """Set what is asked for, and say what the camera does instead; it goes on with that."""
+    if ask.pixel_format != "auto":
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*_FOURCC[ask.pixel_format]))
+    wishes = {
+        cv2.CAP_PROP_FRAME_WIDTH: ask.width,
+        cv2.CAP_PROP_FRAME_HEIGHT: ask.height,
+        cv2.CAP_PROP_FPS: ask.fps,
+    }
+    for name, value in wishes.items():
+        if value:
+            capture.set(name, value)
+    width, height, fps = (capture.get(name) for name in wishes)
+    given = _fourcc(capture)
+    if given == _FOURCC["mjpeg"]:  # its frames are decoded here, and only as far as needed
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+    asked = (_FOURCC.get(ask.pixel_format, given), ask.width or width, ask.height or height, ask.fps or fps)
+    if asked[:3] == (given, width, height) and abs(asked[3] - fps) <= _RATE_OFF:
+        _log.info("camera opened", source=source, gives=_mode(given, width, height, fps))
+    else:
+        _log.warning(
+            "the camera gives something else",
+            source=source,
+            asked=_mode(*asked),
+            gives=_mode(given, width, height, fps),
+            remedy="see what it can do: v4l2-ctl --list-formats-ext; correct the camera's width, height, fps",
+        )
+
+
+def picture_of(data: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Picture:
+    """Return the picture of what a capture gave: pixels, or the bytes of one JPEG as a single row."""
+    if data.ndim == 3 and data.shape[2] == 3:  # noqa: PLR2004 - blue, green, red
+        return Decoded(data)
+    return Jpeg(data.reshape(-1))
+
+
+def _mode(pixel_format: str, width: float, height: float, fps: float) -> str:
+    return f"{pixel_format or '?'} {width:.0f}x{height:.0f} at {fps:.0f}/s"
+
+
+def _fourcc(capture: cv2.VideoCapture) -> str:
+    number = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF  # -1 where it does not know
+    return number.to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
+
+
+def _options(backend: int) -> list[int]:
     if backend != cv2.CAP_FFMPEG:
         return []
     return [
@@ -203,29 +154,3 @@ def _live_options(backend: int) -> list[int]:
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_TIMEOUT_S * 1000)),
         *(cv2.CAP_PROP_N_THREADS, DECODER_THREADS),
     ]
-
-
-def _open(source: str, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(source, backend, options)
-    if not capture.isOpened():
-        raise CameraGoneError(_why_not(source, backend))
-    return capture
-
-
-def _why_not(source: str, backend: int) -> str:
-    if backend == cv2.CAP_FFMPEG:
-        return "no video there: check address, password and that the camera is on"
-    if not Path(source).exists():
-        return "it is not there: plug it in, or pass it to the container"
-    if not os.access(source, os.R_OK):
-        return f"user {os.getuid()} may not read it"
-    if backend == cv2.CAP_V4L2:
-        return "it is in use, or gives no video"
-    return "it is not a video that can be decoded"
-
-
-def _retrieve(capture: cv2.VideoCapture) -> Image:
-    ok, image = capture.retrieve()
-    if not ok:
-        raise CameraGoneError("a frame cannot be decoded")
-    return np.asarray(image, dtype=np.uint8)

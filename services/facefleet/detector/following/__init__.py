@@ -1,0 +1,1 @@
+"""Follows each face from frame to frame and chooses what of it is worth sending."""
