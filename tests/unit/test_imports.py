@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
     "sheet": SHARED,
+    "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }
 
 
