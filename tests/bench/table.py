@@ -17,6 +17,9 @@ class Target:
     kind: Literal["at least", "at most"]
     value: float
 
+    def holds(self, found: float) -> bool:
+        return bool(_HOLDS[self.kind](found, self.value))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -52,7 +55,7 @@ class Row:
         if self.target is None:
             return None
         found = self.value if self.ratio is None else self.ratio
-        return bool(_HOLDS[self.target.kind](found, self.target.value))
+        return self.target.holds(found)
 
     def as_json(self) -> dict[str, object]:
         return {

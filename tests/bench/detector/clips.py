@@ -1,0 +1,90 @@
+"""The clips: real ones as they are, and composed ones whose truth is known. What was tuned on is said."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from facefleet.detector.finding.yunet_opencv import YuNetOpenCV
+
+from tests.bench.detector import scenes
+from tests.bench.detector.labelled import REPORTED_ON, TUNED_ON, Labelled
+from tests.bench.detector.scenes import Frame, Person, Scene, Truth
+from tests.demo_files import DEMO, MODEL
+
+MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
+FPS = 30.0
+FULL_HD, HD, VGA = (1920, 1080), (1280, 720), (640, 480)
+TUNED_SEED, REPORTED_SEED = 1, 1001
+"""Composed clips of the first kind were looked at while the detector was tuned, those of the second never."""
+
+
+class Clip(NamedTuple):
+    """A video to measure on. `sample`: the naive way looks at one frame in so many."""
+
+    kind: str
+    file: Path
+    sample: int
+    tuned_on: bool
+    truth: Truth | None = None
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+
+Make = Callable[[Frame, int], Scene]
+COMPOSED: list[tuple[str, Make, tuple[int, int], float, int]] = [
+    ("busy 1080p", scenes.busy, FULL_HD, 30.0, 30),
+    ("busy 720p", scenes.busy, HD, 30.0, 15),
+    ("busy 480p", scenes.busy, VGA, 30.0, 10),
+    ("idle 1080p", scenes.mostly_idle, FULL_HD, 60.0, 60),
+    ("mixed 720p", scenes.mostly_idle, HD, 30.0, 15),
+    ("still 480p", scenes.still, VGA, 60.0, 30),
+]
+REAL_TUNED = ("WolfgangLanger_Pexels.mp4", "noface_face.mov", "asl_again.mkv", "asl_book.mkv")
+REAL = (
+    "single_face.mp4",
+    "face_noface.mov",
+    "no_face.mp4",
+    "asl_sister.mkv",
+    "asl_walk.mkv",
+    "one-by-one-person-detection.mp4",
+)
+
+
+def composed(folder: Path, pictures: Sequence[Labelled], *, seconds: float | None = None) -> Iterator[Clip]:
+    """Make them, or take those that are there. `seconds` shortens all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, seed, tuned in ((TUNED_ON, TUNED_SEED, True), (REPORTED_ON, REPORTED_SEED, False)):
+        people = [*scenes.people_of([each for each in pictures if each.part == part]), *_movers(tuned=tuned)]
+        for kind, make, size, usual, sample in COMPOSED:
+            length = seconds or usual
+            file = folder / f"{kind.replace(' ', '-')}-{seed}-{length:g}s.mp4"
+            truth = file.with_suffix(".json")
+            if not truth.is_file():
+                scene = make(Frame(size, FPS, length, seed), len(people))
+                scenes.film(scene, people, scenes.street(size, seed), file).save(truth)
+            yield Clip(kind, file, sample, tuned, Truth.load(truth))
+
+
+def real() -> Iterator[Clip]:
+    """Yield those that are there."""
+    for name in (*REAL_TUNED, *REAL):
+        for file in (DEMO / "clips" / name, MEDIA / name):
+            if file.is_file():
+                yield Clip("real", file, 3, name in REAL_TUNED)
+
+
+def _movers(*, tuned: bool) -> list[Person]:
+    """People of clips, who move by themselves."""
+    names = ("WolfgangLanger_Pexels.mp4", "asl_again.mkv") if tuned else ("single_face.mp4", "asl_sister.mkv")
+    finder = YuNetOpenCV(MODEL, 0.8, 640)
+    people = []
+    for name in names:
+        for file in (DEMO / "clips" / name, MEDIA / name):
+            if file.is_file():
+                first = next(scenes.frames_of(file))
+                faces = finder.find(np.asarray(first, np.uint8))
+                people.append(scenes.mover_of(file, faces[0].box))
+    return people
