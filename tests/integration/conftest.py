@@ -13,17 +13,16 @@ import docker
 import pytest
 from docker import DockerClient
 from docker.errors import DockerException
-from facefleet.messaging import topics
-from facefleet.messaging.event import FaceEvent
-from facefleet.messaging.link import Link, Outcome
+from facefleet.messaging.link import Link
 from pydantic import AnyUrl
 
+from tests.conftest import MakeEvent
 from tests.images import NoImageError, newest_image
 from tests.integration.certificates import Authority
 from tests.integration.containers import BUCKETS, Broker, S3Server, TlsBroker, succeeds
+from tests.integration.edge_site import Camera, Site
 from tests.integration.proxy import Proxy
 from tests.integration.services import Service
-from tests.integration.waiting import await_until
 
 MakeBroker = Callable[[], Broker]
 MakeTlsBroker = Callable[..., TlsBroker]
@@ -185,32 +184,21 @@ def device() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-class Camera:
-    """Publishes events as a detector does, and knows what became of each."""
-
-    def __init__(self, link: Link, prefix: str) -> None:
-        await_until(lambda: link.connected, 15, "the camera is connected")
-        self._link = link
-        self._prefix = prefix
-
-    def publish(self, *events: FaceEvent, **changes: Any) -> list[Outcome]:
-        """Publish events with other properties, content types or payloads; return what became of them."""
-        outcomes: list[Outcome] = []
-        for event in events:
-            parts: dict[str, Any] = {
-                "topic": topics.faces(self._prefix, event.device, event.camera),
-                "payload": event.image,
-                "content_type": event.content_type,
-                "properties": event.attributes(),
-                "done": outcomes.append,
-            }
-            self._link.publish(**parts | changes)
-        await_until(lambda: len(outcomes) == len(events), 30, "the broker has it")
-        return outcomes
-
-
 @pytest.fixture
 def make_camera(make_link: MakeLink, device: str) -> Callable[[int], Camera]:
     """A connected camera at a broker's port, whose topics start with the device's name."""
 
     return lambda port: Camera(make_link(port), device)
+
+
+@pytest.fixture
+def site(  # noqa: PLR0917 - each is a fixture
+    broker: Broker,
+    device: str,
+    tmp_path: Path,
+    make_service: MakeService,
+    make_link: MakeLink,
+    make_event: MakeEvent,
+) -> Site:
+    """An edge at the shared broker."""
+    return Site(broker, device, tmp_path, make_service, make_link, make_event)

@@ -6,8 +6,9 @@ from facefleet.messaging.event import timestamp
 from facefleet.messaging.link import Outcome
 
 from tests.conftest import MakeEvent
-from tests.integration.conftest import Camera, MakeLink, MakeService
+from tests.integration.conftest import MakeLink, MakeService
 from tests.integration.containers import Broker
+from tests.integration.edge_site import Camera
 from tests.integration.waiting import await_until
 
 

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +15,15 @@ from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.receipts import Answer, decode
 from mypy_boto3_s3 import S3Client
 
-from tests.conftest import MakeEvent
 from tests.integration.certificates import Authority
-from tests.integration.conftest import MakeBroker, MakeLink, MakeService, MakeTlsBroker
+from tests.integration.conftest import MakeBroker, MakeTlsBroker
 from tests.integration.containers import Broker, S3Server
+from tests.integration.edge_site import Site, Taker, accounts
 from tests.integration.services import Service, environment
-from tests.integration.test_forwarder import MIB, Site, Taker, accounts
 from tests.integration.waiting import await_until, free_port
 
 LOBBY = "lobby"
+MIB = 1024 * 1024
 BACKLOG = 20_000
 WINDOW = 16
 
@@ -103,18 +102,6 @@ def passed(probe: subprocess.Popen[str]) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(line)
     assert said["stored"] is True
     return said
-
-
-@pytest.fixture
-def site(  # noqa: PLR0917 - each is a fixture
-    broker: Broker,
-    device: str,
-    tmp_path: Path,
-    make_service: MakeService,
-    make_link: MakeLink,
-    make_event: MakeEvent,
-) -> Site:
-    return Site(broker, device, tmp_path, make_service, make_link, make_event)
 
 
 @pytest.fixture

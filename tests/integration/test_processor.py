@@ -19,8 +19,9 @@ from facefleet.processor.verdict import face_key
 from mypy_boto3_s3 import S3Client
 
 from tests.conftest import MakeEvent
-from tests.integration.conftest import Camera, MakeProxy, MakeService
+from tests.integration.conftest import MakeProxy, MakeService
 from tests.integration.containers import Broker, S3Server, succeeds
+from tests.integration.edge_site import Camera
 from tests.integration.s3_faults import (
     S3Faults,
     cuts_the_answer,
