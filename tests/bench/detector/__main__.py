@@ -4,7 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from facefleet.rehearsal.drawing import sheet_of
 from facefleet.rehearsal.run import Tally, rehearse
 
 from tests.bench.detector.accuracy import Tables, measure
-from tests.bench.detector.clips import Clip, composed, real
+from tests.bench.detector.clips import KINDS, REAL_KIND, Clip, composed, real
 from tests.bench.detector.goals import say_goals
 from tests.bench.detector.labelled import pictures
 from tests.bench.detector.line import Line
@@ -36,9 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench.detector", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".cache/bench-detector"))
     parser.add_argument("--seconds", type=float, help="shorten the composed clips; the figures say less")
-    parser.add_argument(
-        "--only", action="append", help="kinds of clips (real, busy 1080p, ...); may be repeated"
-    )
+    parser.add_argument("--only", action="append", choices=KINDS, help="a kind of clips; may be repeated")
     parser.add_argument("--strict", action="store_true", help="end with 1 when a target is not reached")
     options = parser.parse_args()
     marked = list(pictures(LABELLED))
@@ -50,10 +48,10 @@ def main() -> int:
     }
     say(accuracy_table(tables))
     lines: list[Line] = []
+    kinds = options.only or KINDS
     say("Composing clips (some minutes the first time) ...", sys.stderr)
-    for clip in chosen(
-        [*composed(options.out / "clips", marked, seconds=options.seconds), *real()], options.only
-    ):
+    clips = [*composed(options.out / "clips", marked, kinds, seconds=options.seconds)]
+    for clip in [*clips, *(real() if REAL_KIND in kinds else ())]:
         say(f"{clip.name} ...", sys.stderr)
         lines.append(Line(clip, *(_measured(way, clip) for way in WAYS)))
         _sheet(clip, options.out)
@@ -64,10 +62,6 @@ def main() -> int:
     (options.out / "report.json").write_text(json.dumps(report(lines, tables), indent=1) + "\n")
     say(f"JSON and contact sheets: {options.out}")
     return 1 if missed and options.strict else 0
-
-
-def chosen(clips: Iterable[Clip], kinds: Sequence[str] | None) -> list[Clip]:
-    return [clip for clip in clips if not kinds or clip.kind in kinds]
 
 
 def report(lines: Sequence[Line], tables: Tables) -> dict[str, object]:

@@ -42,6 +42,8 @@ COMPOSED: list[tuple[str, Make, tuple[int, int], float, int]] = [
     ("mixed 720p", scenes.mostly_idle, HD, 30.0, 15),
     ("still 480p", scenes.still, VGA, 60.0, 30),
 ]
+REAL_KIND = "real"
+KINDS = [REAL_KIND, *(kind for kind, *_ in COMPOSED)]
 REAL_TUNED = ("WolfgangLanger_Pexels.mp4", "noface_face.mov", "asl_again.mkv", "asl_book.mkv")
 REAL = (
     "single_face.mp4",
@@ -53,12 +55,16 @@ REAL = (
 )
 
 
-def composed(folder: Path, pictures: Sequence[Labelled], *, seconds: float | None = None) -> Iterator[Clip]:
-    """Make them, or take those that are there. `seconds` shortens all."""
+def composed(
+    folder: Path, pictures: Sequence[Labelled], kinds: Sequence[str], *, seconds: float | None = None
+) -> Iterator[Clip]:
+    """Make those of some kinds, or take those that are there. `seconds` shortens all."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, seed, tuned in ((TUNED_ON, TUNED_SEED, True), (REPORTED_ON, REPORTED_SEED, False)):
         people = [*scenes.people_of([each for each in pictures if each.part == part]), *_movers(tuned=tuned)]
         for kind, make, size, usual, sample in COMPOSED:
+            if kind not in kinds:
+                continue
             length = seconds or usual
             file = folder / f"{kind.replace(' ', '-')}-{seed}-{length:g}s.mp4"
             truth = file.with_suffix(".json")
@@ -73,7 +79,7 @@ def real() -> Iterator[Clip]:
     for name in (*REAL_TUNED, *REAL):
         for file in (DEMO / "clips" / name, MEDIA / name):
             if file.is_file():
-                yield Clip("real", file, 3, name in REAL_TUNED)
+                yield Clip(REAL_KIND, file, 3, name in REAL_TUNED)
 
 
 def _movers(*, tuned: bool) -> list[Person]:
