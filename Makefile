@@ -100,7 +100,7 @@ bench-detector: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## The detector again
 	$(SAY) 'The detector against the original, on one core'
 	$(BIN)/python -m tests.bench.detector --out .cache/bench-detector
 	$(SAY) 'An hour of video, and a camera that is unplugged a hundred times'
-	$(BIN)/python -m tests.bench.detector.endurance .cache/bench-detector/clips/busy-480p-1001-30s.mp4
+	$(BIN)/python -m tests.bench.detector.endurance .cache/bench-detector/clips/busy-480p-1001-40s.mp4
 
 # Packet loss and power cuts want xfsprogs, iptables and root; without them those faults are skipped, and say so.
 .PHONY: chaos-test

@@ -35,11 +35,11 @@ class Clip(NamedTuple):
 
 Make = Callable[[Frame, int], Scene]
 COMPOSED: list[tuple[str, Make, tuple[int, int], float, int]] = [
-    ("busy 1080p", scenes.busy, FULL_HD, 30.0, 30),
-    ("busy 720p", scenes.busy, HD, 30.0, 15),
-    ("busy 480p", scenes.busy, VGA, 30.0, 10),
+    ("busy 1080p", scenes.busy, FULL_HD, 40.0, 30),
+    ("busy 720p", scenes.busy, HD, 40.0, 15),
+    ("busy 480p", scenes.busy, VGA, 40.0, 10),
     ("idle 1080p", scenes.mostly_idle, FULL_HD, 60.0, 60),
-    ("mixed 720p", scenes.mostly_idle, HD, 30.0, 15),
+    ("mixed 720p", scenes.mixed, HD, 60.0, 30),
     ("still 480p", scenes.still, VGA, 60.0, 30),
 ]
 REAL_KIND = "real"

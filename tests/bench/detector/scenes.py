@@ -18,6 +18,9 @@ from tests.bench.detector.labelled import Labelled
 HEAD_MARGIN = 0.45
 FACE_LEAST_PX = 60
 """A labelled face that is smaller is too coarse to be enlarged."""
+PASSING_S, STROLLING_S = (5.0, 9.0), (12.0, 20.0)
+"""How long it takes to cross the picture."""
+PASSERS = 0.6
 NOISE = 2.5
 _NOISES = 8
 
@@ -118,25 +121,37 @@ def crossing(rng: np.random.Generator, person: int, begin: float, width: float, 
 
 
 def busy(frame: Frame, people: int) -> Scene:
-    """Somebody comes every two seconds; three or four are there at a time."""
+    """Somebody comes every two seconds; most walk by, some stroll; four or five are there at a time."""
     rng = np.random.default_rng(frame.seed)
     visits: list[Visit] = []
     begin = 0.5
     while begin < frame.seconds - 5:
         width = frame.size[0] * rng.uniform(0.05, 0.11)
-        visits.append(crossing(rng, int(rng.integers(people)), begin, width, float(rng.uniform(5, 9))))
+        seconds = rng.uniform(*PASSING_S) if rng.random() < PASSERS else rng.uniform(*STROLLING_S)
+        visits.append(crossing(rng, int(rng.integers(people)), begin, width, float(seconds)))
         begin += rng.uniform(1.2, 2.8)
     return Scene(frame, visits)
 
 
 def mostly_idle(frame: Frame, people: int) -> Scene:
-    """Nobody is there but for two short visits."""
+    """Nobody is there but for two who walk by."""
+    return _some(frame, people, [(0.3, 5.0), (0.7, 5.0)])
+
+
+def mixed(frame: Frame, people: int) -> Scene:
+    """Half of the time nobody is there; two walk by, one strolls."""
+    return _some(frame, people, [(0.05, 5.0), (0.3, 20.0), (0.85, 5.0)])
+
+
+def _some(frame: Frame, people: int, times: Sequence[tuple[float, float]]) -> Scene:
     rng = np.random.default_rng(frame.seed)
-    visits = [
-        crossing(rng, int(rng.integers(people)), frame.seconds * share, frame.size[0] * 0.08, 5.0)
-        for share in (0.3, 0.7)
-    ]
-    return Scene(frame, visits)
+    return Scene(
+        frame,
+        [
+            crossing(rng, int(rng.integers(people)), frame.seconds * share, frame.size[0] * 0.08, seconds)
+            for share, seconds in times
+        ],
+    )
 
 
 def still(frame: Frame, people: int) -> Scene:
