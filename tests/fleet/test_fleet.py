@@ -210,6 +210,7 @@ def before_is_the_same(before: Path) -> bool:
 # --- a device is lost ---
 
 
+@pytest.mark.full
 def test_a_device_that_does_not_answer_stops_nobody(site: Site) -> None:
     first, second, third = site.devices
     site.lab[first].unplug()
