@@ -9,8 +9,8 @@ from facefleet.detector.finding.face import within
 from facefleet.detector.sources.frame import Image
 from facefleet.messaging.event import Box
 
-_PNG_LEVEL = 7
-"""A third smaller than by OpenCV's own choice, for 17 ms a face; higher levels gain little more."""
+_PNG_LEVEL = 8
+"""A third smaller than by OpenCV's own choice, for 5 to 35 ms a face, which is rare beside a search."""
 
 Format = Literal["png", "jpeg", "webp"]
 CONTENT_TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
