@@ -20,6 +20,8 @@ from tests.integration.waiting import await_until
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeLink, MakeService
 
+MIB = 1024 * 1024
+
 
 class Camera:
     """Publishes events as a detector does, and knows what became of each."""

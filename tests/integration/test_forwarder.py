@@ -16,11 +16,9 @@ from facefleet.messaging.receipts import Answer, decode
 from tests.integration.certificates import Authority
 from tests.integration.conftest import MakeBroker, MakeTlsBroker
 from tests.integration.containers import Broker
-from tests.integration.edge_site import Camera, Site, Taker, accounts
+from tests.integration.edge_site import MIB, Camera, Site, Taker, accounts
 from tests.integration.services import Service
 from tests.integration.waiting import await_until
-
-MIB = 1024 * 1024
 
 
 def await_released(service: Service, number: int, timeout: float = 30) -> None:

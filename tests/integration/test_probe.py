@@ -18,12 +18,11 @@ from mypy_boto3_s3 import S3Client
 from tests.integration.certificates import Authority
 from tests.integration.conftest import MakeBroker, MakeTlsBroker
 from tests.integration.containers import Broker, S3Server
-from tests.integration.edge_site import Site, Taker, accounts
+from tests.integration.edge_site import MIB, Site, Taker, accounts
 from tests.integration.services import Service, environment
 from tests.integration.waiting import await_until, free_port
 
 LOBBY = "lobby"
-MIB = 1024 * 1024
 BACKLOG = 20_000
 WINDOW = 16
 

@@ -73,9 +73,8 @@ class Pipeline:
         """Number those who are sent from `first_track` on."""
         self._finder = finder
         self._margin = settings.margin
-        start = 0.0 if settings.finder == "haar" else settings.score_threshold
-        self._limits = Limits(start, HITS, settings.lost_s)
-        self._believed_score = min(BELIEVED_SCORE, start)
+        self._limits = Limits(settings.start_score, HITS, settings.lost_s)
+        self._believed_score = min(BELIEVED_SCORE, settings.start_score)
         self._rules = Rules(
             settings.first_shot_s,
             settings.better_by,

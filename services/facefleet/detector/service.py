@@ -12,7 +12,7 @@ from facefleet.detector.outbox import Outbox
 from facefleet.detector.pipeline import Pipeline, Sent
 from facefleet.detector.settings import DetectorSettings
 from facefleet.detector.sources.frame import CameraGoneError
-from facefleet.detector.sources.source import check_source, open_source
+from facefleet.detector.sources.source import check_source, open_source, paced
 from facefleet.detector.status import OFFLINE, Reporter, Status
 from facefleet.messaging import topics
 from facefleet.messaging.event import FaceEvent, Shot, new_id
@@ -105,29 +105,28 @@ class Detector:
 
     def _watch_once(self, stop: threading.Event, backoff: Backoff) -> None:
         """Look at frames until the source ends or is lost; who was there then is gone."""
-        every_s = 1 / self._settings.detect_fps
+        fps = self._settings.detect_fps
         pipeline = Pipeline(self._settings, self._finder, self._outbox.next_track)
         try:
             with closing(open_source(self._settings, stop)) as source:
-                not_before = 0.0
-                while frame := source.read(not_before):
-                    not_before = frame.at + every_s
+                for frame in paced(source, fps):
                     look = pipeline.look(frame)
                     figures.looked(look)
                     self._frames += 1
                     self._keep(look.shots)
                     backoff.reset()
                     self._camera = "ok"
-                    self._health.good("camera", valid_s=FRAME_WITHIN_S + every_s)
+                    self._health.good("camera", valid_s=FRAME_WITHIN_S + 1 / fps)
         finally:
             self._keep(pipeline.finish())
 
     def _keep(self, shots: Sequence[Sent]) -> None:
         """Put shots into the outbox, one event each."""
+        if not shots:
+            return
         first = self._outbox.next_sequence
         events = [self._event(sent, sequence) for sequence, sent in enumerate(shots, first)]
-        if events:
-            self._outbox.keep(events)
+        self._outbox.keep(events)
         for event, (_, shot) in zip(events, shots, strict=True):
             figures.sent(last=shot.last)
             _log.debug(

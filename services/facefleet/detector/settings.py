@@ -126,6 +126,11 @@ class DetectorSettings(BrokerSettings):
         return self
 
     @property
+    def start_score(self) -> float:
+        """Return what a face must have to be followed."""
+        return 0.0 if self.finder == "haar" else self.score_threshold
+
+    @property
     def pipeline(self) -> str:
         """Return the GStreamer pipeline."""
         return self.source.removeprefix(PIPELINE).strip()

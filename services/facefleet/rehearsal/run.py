@@ -11,7 +11,7 @@ from facefleet.detector.finding.choose import choose_finder
 from facefleet.detector.pipeline import Look, Pipeline, Sent
 from facefleet.detector.settings import DetectorSettings
 from facefleet.detector.sources.frame import Frame
-from facefleet.detector.sources.source import open_source
+from facefleet.detector.sources.source import open_source, paced
 
 
 class Moment(NamedTuple):
@@ -52,11 +52,9 @@ def rehearse(settings: DetectorSettings, tally: Tally, seconds: float) -> Iterat
     pipeline = Pipeline(settings, choose_finder(settings))
     begun = time.process_time()
     with closing(open_source(settings, threading.Event())) as source:
-        not_before = 0.0
-        while frame := source.read(not_before):
+        for frame in paced(source, settings.detect_fps):
             if seconds and frame.at > seconds:
                 break
-            not_before = frame.at + 1 / settings.detect_fps
             look = pipeline.look(frame)
             _count(tally, frame, look)
             yield Moment(frame, look)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from facefleet.detector.finding.yunet_opencv import YuNetOpenCV
 
 from tests.bench.detector import scenes
@@ -76,21 +75,19 @@ def composed(
 
 def real() -> Iterator[Clip]:
     """Yield those that are there."""
-    for name in (*REAL_TUNED, *REAL):
-        for file in (DEMO / "clips" / name, MEDIA / name):
-            if file.is_file():
-                yield Clip(REAL_KIND, file, 3, name in REAL_TUNED)
+    for file in _there((*REAL_TUNED, *REAL)):
+        yield Clip(REAL_KIND, file, 3, file.name in REAL_TUNED)
 
 
 def _movers(*, tuned: bool) -> list[Person]:
     """People of clips, who move by themselves."""
     names = ("WolfgangLanger_Pexels.mp4", "asl_again.mkv") if tuned else ("single_face.mp4", "asl_sister.mkv")
     finder = YuNetOpenCV(MODEL, 0.8, 640)
-    people = []
+    return [scenes.mover_of(file, finder.find(next(scenes.frames_of(file)))[0].box) for file in _there(names)]
+
+
+def _there(names: Sequence[str]) -> Iterator[Path]:
     for name in names:
-        for file in (DEMO / "clips" / name, MEDIA / name):
-            if file.is_file():
-                first = next(scenes.frames_of(file))
-                faces = finder.find(np.asarray(first, np.uint8))
-                people.append(scenes.mover_of(file, faces[0].box))
-    return people
+        for folder in (DEMO / "clips", MEDIA):
+            if (folder / name).is_file():
+                yield folder / name

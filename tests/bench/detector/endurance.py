@@ -1,27 +1,29 @@
 """`python -m tests.bench.detector.endurance`: an hour's video, and a camera that goes a hundred times."""
 
 import argparse
-import http.server
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import cv2
-import numpy as np
 from facefleet.detector.finding.choose import choose_finder
 from facefleet.detector.pipeline import Pipeline
 from facefleet.detector.sources.frame import CameraGoneError
 from facefleet.detector.sources.live import LiveSource
 from facefleet.detector.sources.playback import FileSource
+from facefleet.detector.sources.source import paced
 
 from tests.bench.detector.measured import settings_for
+from tests.bench.measure import resident_mb
 from tests.bench.table import say
+from tests.mjpeg import mjpeg_camera
 
 TELL_EVERY_S = 600.0
+FRAMES = 8
+"""That a camera gives before it is unplugged."""
 GROWTH_MOST = 0.05
 """From the first tenth on, in parts of what is there then."""
 
@@ -30,19 +32,22 @@ def hour(clip: Path, seconds: float) -> bool:
     """Play a clip again and again; return whether memory stayed as it was."""
     settings = settings_for(clip)
     pipeline = Pipeline(settings, choose_finder(settings))
-    begun, next_told, not_before = time.monotonic(), 0.0, 0.0
-    first = looks = shots = 0
+    begun, next_told, first = time.monotonic(), 0.0, 0.0
+    looks = shots = 0
     with closing(FileSource(clip, threading.Event(), loop=True, fast=True)) as source:
-        while (frame := source.read(not_before)) and frame.at < seconds:
-            not_before = frame.at + 1 / settings.detect_fps
+        for frame in paced(source, settings.detect_fps):
+            if frame.at >= seconds:
+                break
             shots += len(pipeline.look(frame).shots)
             looks += 1
             if not first and frame.at >= seconds / 10:
-                first = _memory()
+                first = resident_mb(os.getpid())
             if frame.at >= next_told:
                 next_told += min(TELL_EVERY_S, seconds / 6)
-                say(f"{frame.at:6.0f} s of video, {looks} looks, {shots} shots, {_memory() / 1e6:.1f} MB")
-    grown = _memory() / first - 1
+                say(
+                    f"{frame.at:6.0f} s of video, {looks} looks, {shots} shots, {resident_mb(os.getpid()):.1f} MB"
+                )
+    grown = resident_mb(os.getpid()) / first - 1
     say(f"{seconds:.0f} s of video in {time.monotonic() - begun:.0f} s; memory grew by {grown:.1%}")
     return grown <= GROWTH_MOST
 
@@ -51,7 +56,7 @@ def comings(times: int) -> bool:
     """Unplug a camera so many times; return whether it came back each time and left nothing open."""
     stop = threading.Event()
     first: tuple[int, int] | None = None
-    with camera() as url:
+    with mjpeg_camera(ends_after=FRAMES) as url:
         for number in range(times):
             with closing(LiveSource(url, cv2.CAP_FFMPEG, stop)) as source, suppress(CameraGoneError):
                 frames = 0
@@ -68,35 +73,6 @@ def comings(times: int) -> bool:
     return first is not None and all(now <= then + 2 for now, then in zip(last, first, strict=True))
 
 
-@contextmanager
-def camera() -> Iterator[str]:
-    """Serve MJPEG over HTTP that ends after a few frames, every time."""
-
-    class Camera(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=frame")
-            self.end_headers()
-            with suppress(OSError):
-                for number in range(8):
-                    jpeg = cv2.imencode(".jpg", np.full((120, 160, 3), number * 9, np.uint8))[1].tobytes()
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                    self.wfile.write(head.encode() + jpeg + b"\r\n")
-                    time.sleep(0.02)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/camera.mjpg"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def _open() -> tuple[int, int]:
     """Return how many threads and files this process has."""
     return threading.active_count(), sum(1 for _ in Path("/proc/self/fd").iterdir())
@@ -107,10 +83,6 @@ def _settled() -> None:
     deadline = time.monotonic() + 5
     while any(thread.name == "camera" for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)
-
-
-def _memory() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> int:

@@ -17,9 +17,11 @@ from facefleet.detector.finding.choose import choose_finder
 from facefleet.detector.pipeline import Pipeline, Sent
 from facefleet.detector.settings import DetectorSettings
 from facefleet.detector.sources.playback import FileSource
+from facefleet.detector.sources.source import paced
 from pydantic import AnyUrl
 
 from tests.bench.detector.naive import Naive
+from tests.bench.measure import resident_most_mb
 from tests.demo_files import MODEL
 
 WAYS = ("decoding", "naive", "ours")
@@ -56,7 +58,7 @@ def decoding(clip: Path) -> Cost:
     begun = time.process_time()
     while capture.grab():
         frames += 1
-    return Cost(frames, _ms(begun, frames), 0, 0, _memory_mb(), [])
+    return Cost(frames, _ms(begun, frames), 0, 0, resident_most_mb(os.getpid()), [])
 
 
 def naive(clip: Path, sample: int) -> Cost:
@@ -77,7 +79,7 @@ def naive(clip: Path, sample: int) -> Cost:
         frames += 1
     scale = frames / looked
     cpu_ms = (decode_s / frames + search_s / looked) * 1000
-    return Cost(frames, cpu_ms, messages * scale, size * scale, _memory_mb(), [])
+    return Cost(frames, cpu_ms, messages * scale, size * scale, resident_most_mb(os.getpid()), [])
 
 
 def ours(clip: Path) -> Cost:
@@ -87,12 +89,10 @@ def ours(clip: Path) -> Cost:
     shots: list[Sent] = []
     sizes: list[int] = []
     began = None
-    not_before = 0.0
     begun = time.process_time()
     with closing(source):
-        while frame := source.read(not_before):
+        for frame in paced(source, settings.detect_fps):
             began = began or frame.time
-            not_before = frame.at + 1 / settings.detect_fps
             chosen = pipeline.look(frame).shots
             sizes += [_size(sent, settings) for sent in chosen]
             shots += chosen
@@ -104,7 +104,7 @@ def ours(clip: Path) -> Cost:
         for sent in [*shots, *last]
         if began
     ]
-    return Cost(source.frames, cpu_ms, len(sizes), sum(sizes), _memory_mb(), seen)
+    return Cost(source.frames, cpu_ms, len(sizes), sum(sizes), resident_most_mb(os.getpid()), seen)
 
 
 def main() -> None:
@@ -130,12 +130,6 @@ def _sides(sent: Sent) -> tuple[int, int, int, int]:
 
 def _ms(begun: float, frames: int) -> float:
     return (time.process_time() - begun) / max(1, frames) * 1000
-
-
-def _memory_mb() -> float:
-    """Return the most that this process ever had in memory; getrusage would tell its parent's too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

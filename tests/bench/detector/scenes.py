@@ -95,14 +95,8 @@ def people_of(pictures: Sequence[Labelled]) -> list[Person]:
 
 def mover_of(clip: Path, face: Box) -> Person:
     """Cut the head out of each frame of a clip in which somebody keeps to one place."""
-    capture = cv2.VideoCapture(str(clip))
-    pictures = []
-    head = None
-    while (got := capture.read())[0]:
-        image = np.asarray(got[1], np.uint8)
-        head = head or _head(face, image)
-        pictures.append(_part(image, head))
-    assert head, clip
+    head = _head(face, next(frames_of(clip)))
+    pictures = [_part(image, head) for image in frames_of(clip)]
     return Person(pictures, Box(face.x - head.x, face.y - head.y, face.width, face.height))
 
 

@@ -1,7 +1,6 @@
 """Real videos and the real model, which `make unit` gets."""
 
 import contextlib
-import http.server
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import structlog
 from facefleet.detector.finding.face import Face
 from facefleet.detector.finding.yunet_onnx import YuNetOnnx
 from facefleet.detector.settings import DetectorSettings
@@ -19,10 +17,10 @@ from facefleet.detector.sources.frame import Decoded, Frame, Image
 from facefleet.messaging.event import Box
 
 from tests.demo_files import DEMO, present
+from tests.mjpeg import mjpeg_camera
 
 Clip = Callable[[str], Path]
 Stream = Callable[..., contextlib.AbstractContextManager[str]]
-Lines = list[structlog.typing.EventDict]
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +44,6 @@ def stop() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    with structlog.testing.capture_logs() as captured:
-        yield captured
 
 
 @pytest.fixture(scope="session")
@@ -109,35 +101,4 @@ def assert_sound(found: Face, image: Image) -> None:
 @pytest.fixture
 def stream() -> Stream:
     """A camera that sends `stripes`-like pictures as MJPEG over HTTP at 50 fps."""
-
-    @contextlib.contextmanager
-    def serve(*, ends_after: int = 10_000, stalls_after: int = 10_000) -> Iterator[str]:
-        over = threading.Event()
-
-        class Camera(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=frame")
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    for number in range(ends_after):
-                        picture = np.full((48, 64, 3), number % 50 * 5, np.uint8)
-                        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
-                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                        self.wfile.write(head.encode() + jpeg + b"\r\n")
-                        if over.wait(60 if number == stalls_after else 0.02):
-                            return
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/camera.mjpg"
-        finally:
-            over.set()
-            server.shutdown()
-            server.server_close()
-
-    return serve
+    return mjpeg_camera

@@ -15,7 +15,9 @@ from facefleet.detector.finding.yunet_opencv import YuNetOpenCV
 from facefleet.detector.sources.frame import Image
 from facefleet.runtime.service import ServiceError
 
-from .conftest import Clip, Lines, face, read_image, settings_for
+from tests.unit.conftest import Lines
+
+from .conftest import Clip, face, read_image, settings_for
 
 PICTURE: Image = np.zeros((400, 1000, 3), np.uint8)
 

@@ -11,7 +11,9 @@ from facefleet.detector.sources import live
 from facefleet.detector.sources.frame import CameraGoneError, Decoded, Jpeg
 from facefleet.detector.sources.live import Ask, LiveSource, ask_camera, picture_of
 
-from .conftest import Lines, Stream, number_of
+from tests.unit.conftest import Lines
+
+from .conftest import Stream, number_of
 
 
 def opened(url: str, stop: threading.Event) -> LiveSource:

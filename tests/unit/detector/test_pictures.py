@@ -12,7 +12,9 @@ import pytest
 from facefleet.detector.sources.frame import CameraGoneError
 from facefleet.detector.sources.pictures import PictureSource
 
-from .conftest import Lines, number_of
+from tests.unit.conftest import Lines
+
+from .conftest import number_of
 
 
 def picture(number: int) -> bytes:

@@ -1,26 +1,18 @@
 """The logger's line tells what was seen, and every message is acknowledged, a face or not."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-import structlog
 from facefleet.logger.service import Journal, fields
 from facefleet.messaging.event import Box, Shot
 from prometheus_client import REGISTRY
 
 from tests.conftest import MakeDelivery, MakeEvent
-
-
-@pytest.fixture
-def lines() -> Iterator[list[structlog.typing.EventDict]]:
-    with structlog.testing.capture_logs() as captured:
-        yield captured
+from tests.unit.conftest import Lines
 
 
 def test_the_line_of_a_face_tells_who_when_where_and_how_large(
-    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: Lines
 ) -> None:
     event = make_event(time=datetime(2026, 3, 1, 12, tzinfo=UTC), score=0.9, box=Box(1, 2, 30, 40), id="a-1")
     acknowledged: list[bool] = []
@@ -56,7 +48,7 @@ def test_the_line_of_a_shot_tells_which_it_is_and_how_good(make_event: MakeEvent
 
 
 def test_what_is_no_face_is_said_and_acknowledged_too(
-    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: Lines
 ) -> None:
     acknowledged: list[bool] = []
     event = make_event()
@@ -69,9 +61,7 @@ def test_what_is_no_face_is_said_and_acknowledged_too(
     assert acknowledged == [True]
 
 
-def test_a_probe_is_no_face(
-    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
-) -> None:
+def test_a_probe_is_no_face(make_event: MakeEvent, make_delivery: MakeDelivery, lines: Lines) -> None:
     journal = Journal()
     event = make_event(camera="probe", time=datetime(2026, 3, 1, 12, tzinfo=UTC), id="a-1")
     before = seen("probe")
@@ -94,7 +84,7 @@ def seen(camera: str) -> float | None:
 
 
 def test_a_face_that_is_sent_again_has_its_line(
-    make_event: MakeEvent, make_delivery: MakeDelivery, lines: list[structlog.typing.EventDict]
+    make_event: MakeEvent, make_delivery: MakeDelivery, lines: Lines
 ) -> None:
     journal = Journal()
     event, other = make_event(), make_event()

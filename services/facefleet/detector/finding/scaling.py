@@ -12,8 +12,6 @@ SHORTER_SIDE_PX = 32
 """YuNet's coarsest cell: on less it answers nonsense."""
 ENLARGED_MOST = 2.0
 """A small picture is enlarged so much at most: more shows YuNet nothing new."""
-
-
 DARK = 40
 """A picture whose mean is below, of 255, is shown twice as bright: YuNet then finds more at night. More gain
 shows it more noise, and it finds less."""

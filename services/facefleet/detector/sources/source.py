@@ -1,6 +1,7 @@
 """What a source is, and which one the settings name."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,14 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of the camera."""
         ...
+
+
+def paced(source: Source, fps: float) -> Iterator[Frame]:
+    """Yield frames to the source's end, at most so many a second; raises as `Source.read` does."""
+    not_before = 0.0
+    while frame := source.read(not_before):
+        not_before = frame.at + 1 / fps
+        yield frame
 
 
 def open_source(settings: DetectorSettings, stop: threading.Event) -> Source:
