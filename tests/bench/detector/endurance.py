@@ -44,9 +44,8 @@ def hour(clip: Path, seconds: float) -> bool:
                 first = resident_mb(os.getpid())
             if frame.at >= next_told:
                 next_told += min(TELL_EVERY_S, seconds / 6)
-                say(
-                    f"{frame.at:6.0f} s of video, {looks} looks, {shots} shots, {resident_mb(os.getpid()):.1f} MB"
-                )
+                memory = resident_mb(os.getpid())
+                say(f"{frame.at:6.0f} s of video, {looks} looks, {shots} shots, {memory:.1f} MB")
     grown = resident_mb(os.getpid()) / first - 1
     say(f"{seconds:.0f} s of video in {time.monotonic() - begun:.0f} s; memory grew by {grown:.1%}")
     return grown <= GROWTH_MOST
