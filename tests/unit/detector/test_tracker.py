@@ -90,6 +90,18 @@ def test_who_leaves_the_picture_is_gone_at_once_and_the_next_who_comes_is_anothe
     assert sum(len(look.gone) for look in followed) == 1
 
 
+def test_who_leaves_slowly_cut_by_the_edge_is_not_who_comes_in_there_a_second_later() -> None:
+    def cut(x: int, y: int) -> Face:
+        return Face(Box(max(0, x), y, 60 + min(0, x), 60), 0.9)
+
+    looks = [[cut(30 - 8 * n, 200)] for n in range(7)]  # half a face is left of it
+    looks += [[]] * 4
+    looks += [[cut(-10 + 20 * n, 220)] for n in range(5)]
+    followed = follow(looks)
+    assert len(tracks_of(followed)) == 2
+    assert [len(look.gone) for look in followed].index(1) == 7
+
+
 def test_who_stands_at_the_edge_stays() -> None:
     looks = follow([[face(575 + n % 2)] for n in range(10)])
     assert len(tracks_of(looks)) == 1

@@ -20,6 +20,8 @@ DISTANCE_PER_MISS = 0.2
 MISSES_LEAST = 3
 """However much time passed, a face must be looked for so often before it is gone."""
 TURNED_IOU = 0.5
+OUTWARD = 0.25
+"""Widths a second towards the edge that cuts a face: it is going, not standing there."""
 PREDICTED_MOST_S = 0.6
 _SPEED_WEIGHT = 0.5
 
@@ -60,8 +62,18 @@ class Track:
 
     def leaves(self, frame_size: tuple[int, int], now: float) -> bool:
         """Return whether it is on its way out of the frame: whoever comes in there is somebody else."""
+        box, (wide, high) = self.face.box, frame_size
         x, y = _centre(self.expected(now))
-        return not (0 <= x < frame_size[0] and 0 <= y < frame_size[1])
+        if not (0 <= x < wide and 0 <= y < high):
+            return True
+        # A box that the edge cuts moves at half the face's speed, and its centre never gets out.
+        right, down = (part / box.width for part in self.speed)
+        return (
+            (box.x <= 0 and right <= -OUTWARD)
+            or (box.y <= 0 and down <= -OUTWARD)
+            or (box.x + box.width >= wide and right >= OUTWARD)
+            or (box.y + box.height >= high and down >= OUTWARD)
+        )
 
     @property
     def distance_most(self) -> float:
