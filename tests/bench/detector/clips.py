@@ -60,7 +60,7 @@ def composed(
     """Make those of some kinds, or take those that are there. `seconds` shortens all."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, seed, tuned in ((TUNED_ON, TUNED_SEED, True), (REPORTED_ON, REPORTED_SEED, False)):
-        people = [*scenes.people_of([each for each in pictures if each.part == part]), *_movers(tuned=tuned)]
+        people = [*scenes.people_of([each for each in pictures if each.part == part]), _mover(tuned=tuned)]
         for kind, make, size, usual, sample in COMPOSED:
             if kind not in kinds:
                 continue
@@ -79,11 +79,11 @@ def real() -> Iterator[Clip]:
         yield Clip(REAL_KIND, file, 3, file.name in REAL_TUNED)
 
 
-def _movers(*, tuned: bool) -> list[Person]:
-    """People of clips, who move by themselves."""
-    names = ("WolfgangLanger_Pexels.mp4", "asl_again.mkv") if tuned else ("single_face.mp4", "asl_sister.mkv")
-    finder = YuNetOpenCV(MODEL, 0.8, 640)
-    return [scenes.mover_of(file, finder.find(next(scenes.frames_of(file)))[0].box) for file in _there(names)]
+def _mover(*, tuned: bool) -> Person:
+    """Somebody of a clip that every clone has, who moves by himself."""
+    file = DEMO / "clips" / ("WolfgangLanger_Pexels.mp4" if tuned else "single_face.mp4")
+    face = YuNetOpenCV(MODEL, 0.8, 640).find(next(scenes.frames_of(file)))[0]
+    return scenes.mover_of(file, face.box)
 
 
 def _there(names: Sequence[str]) -> Iterator[Path]:

@@ -102,6 +102,27 @@ def test_who_leaves_slowly_cut_by_the_edge_is_not_who_comes_in_there_a_second_la
     assert [len(look.gone) for look in followed].index(1) == 7
 
 
+def test_who_comes_in_where_another_goes_out_at_that_moment_is_another() -> None:
+    # Of a composed clip: the finder's box stays clear of the edge, and both faces lie over each other.
+    boxes = [(46, 250, 54), (34, 250, 54), (22, 250, 54), (10, 250, 52), (6, 247, 48), (8, 250, 41)]
+    boxes += [(17, 254, 41), (30, 250, 39), (43, 256, 38), (54, 257, 38)]
+    looks = follow([[face(x, y, width=width)] for x, y, width in boxes])
+    assert len(tracks_of(looks)) == 2
+    assert sum(len(look.gone) for look in looks) == 1
+
+
+def test_who_goes_out_is_the_same_down_to_the_last_sliver() -> None:
+    slivers = [Face(Box(x, 200, 640 - x, 60), 0.9) for x in (585, 597, 609)]
+    looks = follow([[face(500 + 20 * n)] for n in range(4)] + [[sliver] for sliver in slivers] + [[]] * 4)
+    assert len(tracks_of(looks)) == 1
+    assert sum(len(look.gone) for look in looks) == 1
+
+
+def test_who_sways_at_the_edge_stays() -> None:
+    looks = follow([[face(570 + x)] for x in (0, 6, 12, 6, 0, 6, 12, 6, 0) * 3])
+    assert len(tracks_of(looks)) == 1
+
+
 def test_who_stands_at_the_edge_stays() -> None:
     looks = follow([[face(575 + n % 2)] for n in range(10)])
     assert len(tracks_of(looks)) == 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from facefleet.detector.finding.face import Face
+from facefleet.detector.following.leaving import RETURNED, Exit, exit_of
 from facefleet.detector.following.likeness import iou, likeness
 from facefleet.messaging.event import Box
 
@@ -19,9 +20,8 @@ DISTANCE_KNOWN = 0.7
 DISTANCE_PER_MISS = 0.2
 MISSES_LEAST = 3
 """However much time passed, a face must be looked for so often before it is gone."""
-TURNED_IOU = 0.5
-OUTWARD = 0.25
-"""Widths a second towards the edge that cuts a face: it is going, not standing there."""
+TURNED_IOU, FURTHER_IOU = 0.5, 0.2
+"""With its last place, of a face that was leaving and is now further in, or further out."""
 PREDICTED_MOST_S = 0.6
 _SPEED_WEIGHT = 0.5
 
@@ -46,6 +46,8 @@ class Track:
     speed: tuple[float, float] = (0.0, 0.0)
     sureness: float = 0.0
     """The sum of its scores."""
+    exit: Exit | None = None
+    """Where it was last about to leave the frame."""
 
     @property
     def score(self) -> float:
@@ -61,19 +63,14 @@ class Track:
         )
 
     def leaves(self, frame_size: tuple[int, int], now: float) -> bool:
-        """Return whether it is on its way out of the frame: whoever comes in there is somebody else."""
-        box, (wide, high) = self.face.box, frame_size
-        x, y = _centre(self.expected(now))
-        if not (0 <= x < wide and 0 <= y < high):
-            return True
-        # A box that the edge cuts moves at half the face's speed, and its centre never gets out.
-        right, down = (part / box.width for part in self.speed)
-        return (
-            (box.x <= 0 and right <= -OUTWARD)
-            or (box.y <= 0 and down <= -OUTWARD)
-            or (box.x + box.width >= wide and right >= OUTWARD)
-            or (box.y + box.height >= high and down >= OUTWARD)
-        )
+        """Return whether it is on its way out of the frame, and remember where."""
+        out = exit_of(self.face.box, self.expected(now), self.speed, frame_size)
+        self.exit = out or self.exit
+        return out is not None
+
+    def inward(self, face: Face) -> float:
+        """Return how far inside of where this one went out a face is, in widths; 0 if it never did."""
+        return self.exit.inward(face.box) if self.exit else 0.0
 
     @property
     def distance_most(self) -> float:
@@ -128,10 +125,14 @@ class Tracker:
         missed, new = _go_on(staying, sure, now)
         missed, _ = _go_on(missed, unsure, now)
         left, new = _stay(leaving, new, now)
+        returned = [
+            track for track in self._tracks if track.seen == now and track.inward(track.face) >= RETURNED
+        ]
         for track in [*missed, *left]:
             track.misses += 1
-        gone = [*(track for track in missed if self._is_gone(track, now)), *left]
+        gone = [*(track for track in missed if self._is_gone(track, now)), *left, *returned]
         self._tracks = [track for track in self._tracks if track not in gone]
+        new += [track.face for track in returned]
         self._tracks += [Track(face, began=now, seen=now, sureness=face.score) for face in new]
         seen = [track for track in self._tracks if track.seen == now and self._believed(track)]
         return Followed(seen, [track for track in gone if self._believed(track)])
@@ -161,11 +162,11 @@ def _go_on(tracks: Sequence[Track], faces: Sequence[Face], now: float) -> tuple[
 
 
 def _stay(leaving: Sequence[Track], faces: Sequence[Face], now: float) -> tuple[list[Track], list[Face]]:
-    """Give a face to those who were leaving only where they were last: they turned, or are half outside."""
+    """Give a face to those who were leaving only where they were last, or further out."""
     left_tracks, left_faces = list(leaving), list(faces)
     for track in leaving:
         face = max(left_faces, key=lambda face: iou(face.box, track.face.box), default=None)
-        if face and iou(face.box, track.face.box) >= TURNED_IOU:
+        if face and iou(face.box, track.face.box) >= (FURTHER_IOU if track.inward(face) <= 0 else TURNED_IOU):
             track.found(face, now)
             left_tracks.remove(track)
             left_faces.remove(face)
