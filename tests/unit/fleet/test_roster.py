@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from facefleet.fleet.device import parse
-from facefleet.fleet.roster import Entry, Roster, RosterError
+from facefleet.fleet.roster import NO_ANSWER, Entry, Roster, RosterError
 
 from tests.unit.fleet.conftest import NOW, Say
 
@@ -157,13 +157,22 @@ def test_a_roster_is_the_same_after_a_way_through_json(say: Say) -> None:
     roster.hear("jetson-01", say(given_up=2), NOW)
     roster.hear("jetson-02", OFFLINE, NOW, retained=True)
     roster.expect(["jetson-01", "jetson-03"])
-    roster.mark_unanswered("jetson-04")
+    roster.mark_unasked("jetson-04", NO_ANSWER)
 
     again = Roster.from_json(roster.as_json(NOW))
 
     assert again.entries == roster.entries
     assert again.at == NOW
     assert [entry.state for entry in again.entries] == ["online", "offline", "never heard", "no answer"]
+
+
+def test_of_what_was_asked_once_nobody_knows_since_when(say: Say) -> None:
+    roster = Roster()
+    roster.answered("jetson-01", say(), NOW)
+    roster.answered("jetson-02", "", NOW)
+
+    assert (entry_of(roster).state, entry_of(roster).since) == ("online", None)
+    assert roster.get("jetson-02") is None
 
 
 @pytest.mark.parametrize(

@@ -101,13 +101,20 @@ def test_the_command_prints_a_roster_of_a_file(
 def test_the_command_prints_what_devices_answered(
     say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = {"a": say(said="2020-01-01T00:00:00Z"), "b": "", "c": None, "d": OFFLINE}
+    answers = {
+        "a": say(said="2020-01-01T00:00:00Z"),
+        "b": "",
+        "c": "no answer",
+        "d": OFFLINE,
+        "e": "no stack",
+    }
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(answers)))
 
     main(["-", "--answers"])
     printed = capsys.readouterr().out
 
-    assert "1 never heard, 1 no answer, 1 offline, 1 silent" in printed
+    assert "1 never heard, 1 no answer, 1 no stack, 1 offline, 1 silent" in printed
+    assert "d: offline just now\n" in printed
 
 
 @pytest.mark.parametrize(("given", "options"), [("{", []), ("[]", ["--answers"]), ("{", ["--answers"])])
