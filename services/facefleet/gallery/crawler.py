@@ -1,4 +1,4 @@
-"""The crawler's story: what is in the bucket comes into the index, the newest days first; what is gone goes out.
+"""The crawler's story: what is in the bucket comes into the index, the newest days first; what is gone goes.
 
 New faces are told by the processors (`live`); this finds those from before and those that were missed, and
 notices what the lifecycle or an operator deleted.

@@ -1,7 +1,7 @@
 """Groups faces by who was followed: one card for each visit, the best shot first. Pure."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from facefleet.gallery.face import Face
 

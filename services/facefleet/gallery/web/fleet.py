@@ -13,6 +13,8 @@ from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, wor
 from facefleet.fleet.words import moment, size, span
 from facefleet.gallery.web.parts import Parts
 
+SEE = "see its log, or run playbooks/status.yml -e status_from=devices"
+
 
 class Shown(NamedTuple):
     """A device, and what is wrong with it."""
@@ -36,8 +38,7 @@ class FleetPage:
         try:
             shown = in_order(Roster.from_json(await run_in_threadpool(self._fetch)), now)
         except OSError as error:
-            trouble = f"The watch does not answer ({error}): see its log, "
-                "or run playbooks/status.yml -e status_from=devices"
+            trouble = f"The watch does not answer ({error}): {SEE}"
         except RosterError as error:
             trouble = str(error)
         content = {
