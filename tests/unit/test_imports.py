@@ -13,6 +13,8 @@ MAY_IMPORT = {
     "messaging": {"runtime"},
     "courier": {"custody", "messaging", "runtime"},
     "storage": {"runtime"},
+    "fleet": set(),
+    "watch": {"runtime", "messaging", "fleet"},
     "logger": {"runtime", "messaging"},
     "forwarder": {"runtime", "messaging", "custody", "courier"},
     "detector": {"runtime", "messaging", "custody", "courier"},
