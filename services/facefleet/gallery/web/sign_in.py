@@ -39,7 +39,7 @@ class SignIn:
         except FormError as error:
             return self._form(request, str(error), 403)
         name, password = form.get("name", ""), form.get("password", "")
-        whose = (f"name {name[:64]}", f"address {request.client.host if request.client else ''}")
+        whose = (name, request.client.host if request.client else "")
         wait_s = parts.throttle.wait_s(*whose)
         if wait_s:
             _log.warning("sign-in refused: too many wrong passwords", person=name[:64], seconds=round(wait_s))
