@@ -9,7 +9,10 @@ from facefleet.messaging.properties import Hop
 class Delivery:
     """One message; `acknowledge` it once its effect is durable. Properties are read when asked for."""
 
-    __slots__ = ("_hop", "acknowledge", "payload", "properties_raw", "qos", "redelivered", "topic")
+    __slots__ = (
+        *("_hop", "acknowledge", "payload", "properties_raw"),
+        *("qos", "redelivered", "retained", "topic"),
+    )
 
     def __init__(
         self,
@@ -20,13 +23,18 @@ class Delivery:
         qos: int,
         redelivered: bool,
         acknowledge: Callable[[], object],
+        retained: bool = False,
     ) -> None:
-        """Take what the wire brought; `acknowledge` is safe from any thread and at any time."""
+        """Take what the wire brought; `acknowledge` is safe from any thread and at any time.
+
+        One that is `retained` was published at some time before, and comes because we subscribed.
+        """
         self.topic = topic
         self.payload = payload
         self.properties_raw = properties_raw
         self.qos = qos
         self.redelivered = redelivered
+        self.retained = retained
         self.acknowledge = acknowledge
         self._hop: Hop | None = None
 

@@ -73,6 +73,7 @@ class Link:
         identity: Identity | None = None,
         session_expiry_s: int = 0,
         receive_maximum: int = 20,
+        packet_maximum: int | None = None,
         qos: Qos = 1,
         subscriptions: Sequence[str] = (),
         on_message: Callable[[Delivery], None] | None = None,
@@ -81,7 +82,10 @@ class Link:
         loop: Loop | None = None,
         on_drained: Callable[[], None] | None = None,
     ) -> None:
-        """Make ready to connect; `mqtts://` wants an `identity`. Callbacks run on the `loop`, if any."""
+        """Make ready to connect; `mqtts://` wants an `identity`. Callbacks run on the `loop`, if any.
+
+        The broker keeps from us what is larger than `packet_maximum` bytes.
+        """
         self._url = url
         self._host = str(url.host).strip("[]")
         self._port = url.port or DEFAULT_PORTS[url.scheme]
@@ -91,6 +95,7 @@ class Link:
         self._client_id = client_id
         self._session_expiry_s = session_expiry_s
         self._receive_maximum = receive_maximum
+        self._packet_maximum = packet_maximum
         self._qos = qos
         self._subscriptions = list(subscriptions)
         self._on_message = on_message or (lambda _delivery: None)
@@ -235,6 +240,8 @@ class Link:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = self._receive_maximum
         properties.SessionExpiryInterval = self._session_expiry_s
+        if self._packet_maximum:
+            properties.MaximumPacketSize = self._packet_maximum
         self._wire, self._connection = wire, connection
         wire.connect_async(
             self._host,
@@ -288,6 +295,7 @@ class Link:
         qos: Qos,
         number: int,
         again: bool,  # noqa: FBT001
+        retained: bool,  # noqa: FBT001
     ) -> None:
         wire = self._wire
         self._on_message(
@@ -297,6 +305,7 @@ class Link:
                 properties_raw,
                 qos=qos,
                 redelivered=again,
+                retained=retained,
                 acknowledge=partial(self._acknowledge, wire, number, qos),
             )
         )

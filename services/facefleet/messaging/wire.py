@@ -51,8 +51,8 @@ class Outcome(enum.Enum):
 
 
 Done = Callable[[Outcome], object]
-Arrived = Callable[[str, memoryview, bytes, Qos, int, bool], None]
-"""Topic, payload (valid during the call only), properties, QoS, packet id, whether it is sent again."""
+Arrived = Callable[[str, memoryview, bytes, Qos, int, bool, bool], None]
+"""Topic, payload (valid during the call only), properties, QoS, packet id, is it sent again, or retained."""
 
 
 class Wire(paho.Client):
@@ -343,7 +343,8 @@ class Wire(paho.Client):
         end = position + length
         if qos is None or end_of_topic > len(body) or end > len(body):
             raise MalformedPacket("PUBLISH")
-        self._arrived(topic, body[end:], bytes(body[position:end]), qos, number, bool(command & 0x08))
+        again, retained = bool(command & 0x08), bool(command & 0x01)
+        self._arrived(topic, body[end:], bytes(body[position:end]), qos, number, again, retained)
 
     def _handle_received(self, number: int, outcome: Outcome) -> None:
         if outcome is Outcome.REFUSED:

@@ -82,7 +82,9 @@ class Peer:
         return data
 
 
-def publish(payload: bytes, number: int = 1, qos: int = 1, *, dup: bool = False) -> bytes:
+def publish(
+    payload: bytes, number: int = 1, qos: int = 1, *, dup: bool = False, retain: bool = False
+) -> bytes:
     head = struct.pack("!H", 3) + b"a/b" + (struct.pack("!H", number) if qos else b"") + b"\x00"
     length, size = b"", len(head) + len(payload)
     while True:
@@ -90,7 +92,7 @@ def publish(payload: bytes, number: int = 1, qos: int = 1, *, dup: bool = False)
         length += bytes([low | (0x80 if size else 0)])
         if not size:
             break
-    return bytes([0x30 | dup << 3 | qos << 1]) + length + head + payload
+    return bytes([0x30 | dup << 3 | qos << 1 | retain]) + length + head + payload
 
 
 @pytest.fixture
@@ -180,6 +182,13 @@ def test_what_comes_again_says_so_and_an_old_acknowledgement_does_not_count_for_
     peer.say(bytes([PUBACK, 2, 0, 9]))  # of nothing that we sent
     peer.say(publish(b"next", 8))
     await_until(lambda: len(near.deliveries) == 3, 10, "it goes on")
+
+
+def test_what_was_published_before_is_told_from_what_comes_now(peer: Peer, near: Near) -> None:
+    peer.accept()
+    peer.say(publish(b"before", 1, retain=True) + publish(b"now", 2))
+    await_until(lambda: len(near.deliveries) == 2, 10, "both came")
+    assert [delivery.retained for delivery in near.deliveries] == [True, False]
 
 
 def test_at_qos_2_pubrec_waits_for_the_acknowledgement(peer: Peer, near: Near) -> None:

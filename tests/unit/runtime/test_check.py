@@ -12,6 +12,7 @@ BROKER = {"FACEFLEET_BROKER": "mqtt://broker:1883"}
 GOOD = {
     "logger": BROKER | {"FACEFLEET_DEVICE": "jetson-01"},
     "forwarder": BROKER | {"FACEFLEET_DEVICE": "jetson-01", "FACEFLEET_CLOUD_BROKER": "mqtt://cloud:1883"},
+    "watch": BROKER,
     "processor": BROKER | {"FACEFLEET_BUCKET": "faces", "FACEFLEET_S3_ENDPOINT": "http://s3:8333"},
 }
 each_service = pytest.mark.parametrize("service", list(GOOD))
