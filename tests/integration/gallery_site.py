@@ -86,9 +86,9 @@ class GallerySite:
         admin = self.s3.client("admin")
         succeeds(lambda: admin.create_bucket(Bucket=BUCKET), 60)
         self.s3.await_put(BUCKET, 60)
-        for service in (self.processor, self.gallery):
+        for service in (self.processor, self.watch, self.gallery):
             service.start()
-        for service in (self.processor, self.gallery):
+        for service in (self.processor, self.watch, self.gallery):
             service.await_healthy()
 
     def close(self) -> None:

@@ -154,6 +154,7 @@ def test_the_fleet_page_shows_who_went_away(site: GallerySite, browser: Browser,
     camera = {"state": "online", "camera": "ok", "fps": 5.0, "captured": 12}
     status = json.dumps({"state": "online", "cloud": "connected", "held": 0, "cameras": {"ramp": camera}})
     link = make_link(site.broker.port)
+    await_until(lambda: link.connected, 15)
     link.publish(topics.device_status("depot"), status.encode(), qos=1, retain=True)
     link.publish(
         topics.device_status("front-gate"),
