@@ -13,6 +13,7 @@ SAY = @printf '\n\033[1m== %s\033[0m\n'
 CYCLES ?= 100
 S3_PORT := 28333
 BROKER_PORT := 21883
+GALLERY_PORT := 28080
 SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) --bucket facefleet \
 	--credentials .demo/operator.ini
 
@@ -43,9 +44,11 @@ demo: .venv/.control $(if $(CAMERA),,$(CLIPS))  ## Everything on this machine: f
 	$(PLAY) site.yml $(DEMO_VARS)
 	@mkdir -p .demo
 	$(PLAY) playbooks/operator.yml -e operator_key_file=$(CURDIR)/.demo/operator.ini
+	$(PLAY) playbooks/gallery_user.yml -e gallery_user=demo -e gallery_password= -e gallery_password_file=$(CURDIR)/.demo/gallery.password
 	$(SAY) 'Waiting for faces'
 	@$(SHEET) --broker mqtt://127.0.0.1:$(BROKER_PORT) --out .demo/faces.png $(WAIT)
 	$(SAY) 'Look further'
+	@echo "  see the faces as they come: http://127.0.0.1:$(GALLERY_PORT)  name demo, password in .demo/gallery.password"
 	@echo "  see what the cameras see:  cd /opt/facefleet/edge && $(SUDO) docker compose logs -f logger"
 	@echo "  list the stored faces:     $(SHEET) --list"
 	@echo "  take it all away:          make demo-down"

@@ -18,7 +18,7 @@ from mypy_boto3_s3 import S3Client
 from tests.integration.certificates import Authority, replaced
 from tests.integration.waiting import await_until, free_port
 
-BUCKETS = ("faces", "late", "versions", "gallery")
+BUCKETS = ("faces", "late", "versions", "gallery", "browser")
 """What the processor's key may put into; the first is made at the start."""
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose"
@@ -193,7 +193,7 @@ class S3Server(Server):
             "admin": ["Admin"],
             "processor": [f"Write:{bucket}" for bucket in BUCKETS],
             "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
-            "gallery": [f"{action}:gallery" for action in ("Read", "List")],
+            "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[3:] for action in ("Read", "List")],
         }
         identities = [
             {"name": name, "actions": actions[name], "credentials": [{"accessKey": name, "secretKey": key}]}

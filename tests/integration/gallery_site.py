@@ -27,7 +27,6 @@ from tests.integration.sender import Sender
 from tests.integration.services import Service
 from tests.integration.waiting import free_port
 
-BUCKET = "gallery"
 PERSON, PASSWORD = "anna", "correct horse battery"
 PICTURES = 24
 
@@ -35,7 +34,9 @@ PICTURES = 24
 class GallerySite:
     """Everything runs when this is made."""
 
-    def __init__(self, broker: Broker, s3: S3Server, folder: Path, make_event: MakeEvent) -> None:
+    def __init__(  # noqa: PLR0917 - what it is made of
+        self, broker: Broker, s3: S3Server, bucket: str, folder: Path, make_event: MakeEvent
+    ) -> None:
         self.s3 = s3
         self.broker = broker
         self.state = folder / "state"
@@ -47,7 +48,8 @@ class GallerySite:
         self._make_event = make_event
         self._sender: dict[str, Sender] = {}
         common = {"FACEFLEET_BROKER": broker.url, "FACEFLEET_TOPIC_PREFIX": self.prefix}
-        bucket = {"FACEFLEET_BUCKET": BUCKET, "FACEFLEET_S3_ENDPOINT": s3.url}
+        self.bucket = bucket
+        place = {"FACEFLEET_BUCKET": bucket, "FACEFLEET_S3_ENDPOINT": s3.url}
         self.watch = Service(
             "watch",
             folder / "watch",
@@ -60,13 +62,13 @@ class GallerySite:
         self.processor = Service(
             "processor",
             folder / "processor",
-            common | bucket | {"AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials("processor"))},
+            common | place | {"AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials("processor"))},
         )
         self.gallery = Service(
             "gallery",
             folder / "gallery",
             common
-            | bucket
+            | place
             | {
                 "AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials("gallery")),
                 "FACEFLEET_ADDRESS": "127.0.0.1",
@@ -84,8 +86,8 @@ class GallerySite:
 
     def start(self) -> None:
         admin = self.s3.client("admin")
-        succeeds(lambda: admin.create_bucket(Bucket=BUCKET), 60)
-        self.s3.await_put(BUCKET, 60)
+        succeeds(lambda: admin.create_bucket(Bucket=self.bucket), 60)
+        self.s3.await_put(self.bucket, 60)
         for service in (self.processor, self.watch, self.gallery):
             service.start()
         for service in (self.processor, self.watch, self.gallery):
@@ -131,7 +133,7 @@ class GallerySite:
 
     def stored(self) -> list[str]:
         admin = self.s3.client("admin")
-        pages = admin.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="faces/")
+        pages = admin.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="faces/")
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 

@@ -1,14 +1,16 @@
 """The gallery's door and its pages, between a real broker and a real S3 server."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from facefleet.gallery.people import hashed
 from facefleet.gallery.throttle import FREE_TOGETHER
 
 from tests.conftest import MakeEvent
 from tests.integration.containers import Broker, S3Server
-from tests.integration.gallery_site import BUCKET, PASSWORD, PERSON, Answer, GallerySite, Visitor, running
+from tests.integration.gallery_site import PASSWORD, PERSON, Answer, GallerySite, Visitor, running
 from tests.integration.waiting import await_until
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -18,7 +20,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 def site(
     broker: Broker, s3: S3Server, tmp_path_factory: pytest.TempPathFactory, make_event: MakeEvent
 ) -> Iterator[GallerySite]:
-    yield from running(GallerySite(broker, s3, tmp_path_factory.mktemp("gallery"), make_event))
+    yield from running(GallerySite(broker, s3, "gallery", tmp_path_factory.mktemp("gallery"), make_event))
 
 
 @pytest.fixture
@@ -81,6 +83,20 @@ def test_who_signed_out_is_out(site: GallerySite, visitor: Visitor) -> None:
     assert visitor.post("/sign-out", token=token).status == 303
     assert visitor.get("/").status == 303
     assert "do not fit" not in Visitor(site.url).get("/sign-in").text
+
+
+def test_who_is_taken_off_the_list_or_has_another_password_is_out(
+    site: GallerySite, visitor: Visitor
+) -> None:
+    said = site.people.read_text()
+    try:
+        for people in ({}, {PERSON: hashed("another password")}):
+            assert visitor.get("/").status == 200
+            site.people.write_text(json.dumps(people))
+            assert visitor.get("/").status == 303
+            site.people.write_text(said)
+    finally:
+        site.people.write_text(said)
 
 
 def test_each_answer_forbids_what_no_page_of_ours_does(site: GallerySite, visitor: Visitor) -> None:
@@ -158,7 +174,7 @@ def test_what_was_deleted_is_not_shown_any_more(site: GallerySite, visitor: Visi
     site.store(*site.visit("gone-01", "gate", 1, NOON, pictures=1))
     (key,) = await_cards(visitor, "/?device=gone-01", 1).cards
     assert visitor.get(f"/thumbnail/{key}").status == 200
-    site.s3.client("admin").delete_object(Bucket=BUCKET, Key=key)
+    site.s3.client("admin").delete_object(Bucket="gallery", Key=key)
     assert visitor.get(f"/image/{key}").status == 404
     assert visitor.get("/?device=gone-01").cards == []
     assert visitor.get(f"/thumbnail/{key}").status == 404
@@ -180,9 +196,9 @@ def test_a_new_index_finds_all_again_and_what_was_missed(site: GallerySite, visi
 def test_the_gallery_may_read_and_nothing_else(site: GallerySite) -> None:
     reader = site.s3.client("gallery")
     with pytest.raises(reader.exceptions.ClientError, match="AccessDenied"):
-        reader.put_object(Bucket=BUCKET, Key="faces/x", Body=b"x")
+        reader.put_object(Bucket="gallery", Key="faces/x", Body=b"x")
     with pytest.raises(reader.exceptions.ClientError, match="AccessDenied"):
-        reader.delete_object(Bucket=BUCKET, Key="faces/x")
+        reader.delete_object(Bucket="gallery", Key="faces/x")
 
 
 def test_nobody_is_let_in_while_there_is_no_list(site: GallerySite) -> None:

@@ -27,7 +27,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 def site(
     broker: Broker, s3: S3Server, tmp_path_factory: pytest.TempPathFactory, make_event: MakeEvent
 ) -> Iterator[GallerySite]:
-    yield from running(GallerySite(broker, s3, tmp_path_factory.mktemp("gallery"), make_event))
+    yield from running(GallerySite(broker, s3, "browser", tmp_path_factory.mktemp("gallery"), make_event))
 
 
 @pytest.fixture(scope="module")

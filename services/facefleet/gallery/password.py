@@ -2,13 +2,17 @@
 
 import sys
 
-from facefleet.gallery.people import hashed
+from facefleet.gallery.people import hashed, verified
 
 
 def main() -> None:
-    """Read one line of the standard input, write one."""
+    """Read a password and what was kept of it before, a line each; write what to keep now.
+
+    What was kept stays if it is of this password: so a second run of a playbook changes nothing.
+    """
+    password, before = (sys.stdin.readline().rstrip("\n") for _ in range(2))
     try:
-        print(hashed(sys.stdin.readline().rstrip("\n")))
+        print(before if before and verified(password, before) else hashed(password))
     except ValueError as error:
         sys.exit(str(error))
 

@@ -45,6 +45,14 @@ class People:
             raise PeopleError(f"{self._file} is no list of people: run playbooks/gallery_user.yml")
         return {str(name): str(hashed) for name, hashed in said.items()}
 
+    def stamp(self, name: str) -> str:
+        """Return what changes with somebody's password; empty when no list that can be read has the name."""
+        try:
+            line = self.known().get(name)
+        except PeopleError:
+            return ""
+        return hashlib.sha256(line.encode()).hexdigest()[:16] if line else ""
+
     def right(self, name: str, password: str) -> bool:
         """Return whether it is this person's password. A name that nobody has takes as long.
 

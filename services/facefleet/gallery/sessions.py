@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS session (digest BLOB PRIMARY KEY, person TEXT, form_token TEXT, ends REAL)
+CREATE TABLE IF NOT EXISTS session (
+  digest BLOB PRIMARY KEY, person TEXT, form_token TEXT, stamp TEXT, ends REAL)
 """
 
 
@@ -19,6 +20,8 @@ class Session(NamedTuple):
 
     person: str
     form_token: str
+    stamp: str
+    """Of the password that was given; with another password the session is over."""
 
 
 class Sessions:
@@ -32,15 +35,15 @@ class Sessions:
         with self._lock, self._connection:
             self._connection.execute(_SCHEMA)
 
-    def begin(self, person: str) -> str:
+    def begin(self, person: str, stamp: str) -> str:
         """Return a new token for somebody who gave the right password."""
         token = secrets.token_urlsafe(32)
         now = self._clock()
         with self._lock, self._connection:
             self._connection.execute("DELETE FROM session WHERE ends < ?", (now,))
             self._connection.execute(
-                "INSERT INTO session VALUES (?, ?, ?, ?)",
-                (_digest(token), person, secrets.token_urlsafe(16), now + self._lasts_s),
+                "INSERT INTO session VALUES (?, ?, ?, ?, ?)",
+                (_digest(token), person, secrets.token_urlsafe(16), stamp, now + self._lasts_s),
             )
         return token
 
@@ -48,7 +51,7 @@ class Sessions:
         """Return whose token it is; None when it is nobody's, or too old."""
         with self._lock:
             row = self._connection.execute(
-                "SELECT person, form_token FROM session WHERE digest = ? AND ends >= ?",
+                "SELECT person, form_token, stamp FROM session WHERE digest = ? AND ends >= ?",
                 (_digest(token), self._clock()),
             ).fetchone()
         return Session(*row) if row else None

@@ -32,7 +32,8 @@ def application(parts: Parts) -> Starlette:
     if parts.fleet:
         routes.append(Route("/fleet", FleetPage(parts, parts.fleet).page))
     return Starlette(
-        routes=routes, middleware=[Middleware(Guard, sessions=parts.sessions, https=parts.https)]
+        routes=routes,
+        middleware=[Middleware(Guard, sessions=parts.sessions, people=parts.people, https=parts.https)],
     )
 
 

@@ -16,7 +16,7 @@ from facefleet.gallery.face import Face, face_of
 from facefleet.gallery.pictures import UnshowableError
 from facefleet.gallery.timeline import bars, hours_of
 from facefleet.gallery.visits import APART_MS, Visit, grouped, visit_id
-from facefleet.gallery.web.guard import cookie_name
+from facefleet.gallery.web.guard import cookie_name, current
 from facefleet.gallery.web.parts import Parts
 from facefleet.gallery.web.query import BadQueryError, Query, read_query
 
@@ -178,7 +178,7 @@ class FacePages:
         token = request.cookies.get(cookie_name(https=parts.https), "")
         try:
             yield ": welcome\n\n"
-            while await run_in_threadpool(parts.sessions.of, token):
+            while await run_in_threadpool(current, parts.sessions, parts.people, token):
                 try:
                     face = await asyncio.wait_for(queue.get(), PULSE_S)
                 except TimeoutError:

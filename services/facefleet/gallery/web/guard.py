@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from facefleet.gallery.people import People
 from facefleet.gallery.sessions import Session, Sessions
 
 FORM_MOST_BYTES = 4096
@@ -34,9 +35,10 @@ class FormError(Exception):
 class Guard:
     """Lets nobody past who is not signed in, and puts the headers on every answer."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, people: People, *, https: bool) -> None:
         self._app = app
         self._sessions = sessions
+        self._people = people
         self._cookie = cookie_name(https=https)
         self._headers = HEADERS | ({"strict-transport-security": "max-age=31536000"} if https else {})
 
@@ -55,7 +57,7 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        session = self._sessions.of(request.cookies.get(self._cookie, ""))
+        session = current(self._sessions, self._people, request.cookies.get(self._cookie, ""))
         scope.setdefault("state", {})["session"] = session
         if session is None and not request.url.path.startswith(OPEN_PATHS):
             answer = self._refusal(request)
@@ -67,6 +69,12 @@ class Guard:
     def _refusal(request: Request) -> Response:
         wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
         return RedirectResponse("/sign-in", 303) if wants_page else Response("sign in first", 401)
+
+
+def current(sessions: Sessions, people: People, token: str) -> Session | None:
+    """Return whose token it is, if that person may still come in with that password."""
+    session = sessions.of(token) if token else None
+    return session if session and session.stamp == people.stamp(session.person) else None
 
 
 def cookie_name(*, https: bool) -> str:

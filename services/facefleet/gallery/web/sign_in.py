@@ -61,7 +61,7 @@ class SignIn:
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             cookie_name(https=parts.https),
-            await run_in_threadpool(parts.sessions.begin, name),
+            await run_in_threadpool(parts.sessions.begin, name, parts.people.stamp(name)),
             max_age=round(parts.session_s),
             secure=parts.https,
             httponly=True,
