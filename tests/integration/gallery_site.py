@@ -34,7 +34,7 @@ PICTURES = 24
 class GallerySite:
     """Everything runs when this is made."""
 
-    def __init__(  # noqa: PLR0917 - what it is made of
+    def __init__(
         self, broker: Broker, s3: S3Server, bucket: str, folder: Path, make_event: MakeEvent
     ) -> None:
         self.s3 = s3
