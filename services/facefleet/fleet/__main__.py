@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from facefleet.fleet.roster import Roster, RosterError, utc_now
+from facefleet.fleet.roster import NO_ANSWER, NO_STACK, Roster, RosterError, utc_now
 from facefleet.fleet.table import table
 
 ANSWER_WITHIN_S = 5.0
@@ -41,16 +41,16 @@ def _read(source: str) -> str:
 
 
 def _answers(text: str) -> Roster:
-    """Make a roster of what each device said when asked: its status, "" for none, null for no answer."""
+    """Make a roster of what each device said when asked: its status, "" for none, or why it could not."""
     said = json.loads(text)
     if not isinstance(said, dict):
         raise RosterError("the answers are no object of device and status")
     roster, now = Roster(), utc_now()
     for name, payload in said.items():
-        if payload is None:
-            roster.mark_unanswered(name)
+        if payload in {NO_ANSWER, NO_STACK}:
+            roster.mark_unasked(name, payload)
         elif payload:
-            roster.hear(name, str(payload), now, retained=True)
+            roster.answered(name, str(payload), now)
         else:
             roster.expect([name])
     return roster

@@ -25,6 +25,8 @@ VERSION = 1
 NEVER_HEARD = "never heard"
 NO_ANSWER = "no answer"
 """It was asked by ssh, and could not be reached."""
+NO_STACK = "no stack"
+"""It was reached by ssh, and there is no broker that could be asked."""
 SILENT = "silent"
 """It should be online, as nobody said otherwise, but nothing came for too long."""
 
@@ -104,6 +106,12 @@ class Roster:
             )
         self._entries[name] = entry
 
+    def answered(self, name: str, payload: bytes | str, now: datetime) -> None:
+        """Take what a device answered when it was asked, once: since when it is so, nobody saw."""
+        self.hear(name, payload, now, retained=True)
+        if entry := self._entries.get(name):
+            self._entries[name] = dataclasses.replace(entry, since=None, since_exact=False)
+
     def forget(self, name: str) -> None:
         """Remove a device."""
         self._entries.pop(name, None)
@@ -113,9 +121,9 @@ class Roster:
         for name in names:
             self._entries.setdefault(name, Entry(name))
 
-    def mark_unanswered(self, name: str) -> None:
-        """Note that a device could not even be asked."""
-        self._entries[name] = Entry(name, state=NO_ANSWER)
+    def mark_unasked(self, name: str, why: str) -> None:
+        """Note that a device could not even be asked: `NO_ANSWER` or `NO_STACK`."""
+        self._entries[name] = Entry(name, state=why)
 
     def only(self, names: Iterable[str]) -> "Roster":
         """Return a roster of these devices alone."""

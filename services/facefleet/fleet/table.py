@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from facefleet.fleet.device import CONNECTED, ONLINE, UNSYNCHRONIZED, CameraState, Device
-from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, SILENT, Entry, Roster
+from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry, Roster
 from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, worst
 from facefleet.fleet.words import moment, size, span
 
@@ -133,7 +133,7 @@ def _camera_row(name: str, camera: CameraState, now: datetime) -> tuple[str, ...
 def _state(entry: Entry, now: datetime) -> str:
     standing = entry.standing(now)
     since = entry.standing_since(now)
-    if since is None or standing in {NEVER_HEARD, NO_ANSWER}:
+    if since is None or standing in {NEVER_HEARD, NO_ANSWER, NO_STACK}:
         return standing
     at_least = "" if entry.since_exact or standing == SILENT else ">"
     return f"{standing} {at_least}{span((now - since).total_seconds())}"

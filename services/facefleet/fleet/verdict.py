@@ -16,7 +16,7 @@ from facefleet.fleet.device import (
     Device,
     Host,
 )
-from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, SILENT, Entry
+from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry
 from facefleet.fleet.words import moment, size, span
 
 Severity = Literal["broken", "attention", "note"]
@@ -79,6 +79,12 @@ def _standing(entry: Entry, now: datetime) -> Iterator[Problem]:
         )
     elif standing == NO_ANSWER:
         yield Problem("broken", "no answer by ssh", "see whether it has power and network")
+    elif standing == NO_STACK:
+        yield Problem(
+            "broken",
+            "it answers by ssh, but no broker runs there",
+            "run playbooks/edge.yml with --limit; `docker compose ps` in /opt/facefleet/edge there says more",
+        )
     elif standing == SILENT:
         yield Problem(
             "broken",
@@ -98,7 +104,7 @@ def _standing(entry: Entry, now: datetime) -> Iterator[Problem]:
 def _since(entry: Entry, now: datetime) -> str:
     since = entry.standing_since(now)
     if since is None:
-        return "since nobody knows when"
+        return "just now"
     exact = entry.since_exact or entry.standing(now) == SILENT
     before = "" if exact else "before "
     for_how_long = span((now - since).total_seconds())

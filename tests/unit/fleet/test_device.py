@@ -8,7 +8,7 @@ from facefleet.fleet.device import PAYLOAD_MOST, TEXT_MOST, CameraState, Device,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fleet.conftest import WELL, Say
+from tests.statuses import WELL, say
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -17,7 +17,7 @@ JSON = st.recursive(
 )
 
 
-def test_every_field_of_the_agreed_message_is_read(say: Say) -> None:
+def test_every_field_of_the_agreed_message_is_read() -> None:
     device = parse(say())
 
     assert device.as_dict() == WELL | {"oldest_s": 2.0}

@@ -1,12 +1,13 @@
 """The roster: what a device last said, when it was heard, and since when it is as it is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from facefleet.fleet.device import parse
-from facefleet.fleet.roster import Entry, Roster, RosterError
+from facefleet.fleet.roster import NO_ANSWER, Entry, Roster, RosterError
 
-from tests.unit.fleet.conftest import NOW, Say
+from tests.statuses import NOW, say
 
 OFFLINE = '{"state": "offline"}'
 
@@ -21,7 +22,7 @@ def entry_of(roster: Roster) -> Entry:
     return entry
 
 
-def test_since_counts_from_the_change_and_not_from_the_last_word(say: Say) -> None:
+def test_since_counts_from_the_change_and_not_from_the_last_word() -> None:
     roster = Roster()
     for minutes in (0, 1, 2):
         roster.hear("jetson-01", say(), NOW + at(minutes))
@@ -32,7 +33,7 @@ def test_since_counts_from_the_change_and_not_from_the_last_word(say: Say) -> No
     assert entry.online(NOW + at(3))
 
 
-def test_a_last_will_keeps_what_the_device_last_said_and_when(say: Say) -> None:
+def test_a_last_will_keeps_what_the_device_last_said_and_when() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)
     roster.hear("jetson-01", OFFLINE, NOW + at(1))
@@ -43,7 +44,7 @@ def test_a_last_will_keeps_what_the_device_last_said_and_when(say: Say) -> None:
     assert entry.device == parse(say())
 
 
-def test_what_cannot_be_read_keeps_it_too(say: Say) -> None:
+def test_what_cannot_be_read_keeps_it_too() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)
     roster.hear("jetson-01", "{", NOW + at(1))
@@ -52,7 +53,7 @@ def test_what_cannot_be_read_keeps_it_too(say: Say) -> None:
     assert entry_of(roster).device == parse(say())
 
 
-def test_silence_is_noticed_and_counts_from_the_last_word(say: Say) -> None:
+def test_silence_is_noticed_and_counts_from_the_last_word() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)
 
@@ -73,7 +74,7 @@ def test_a_retained_status_tells_the_state_but_not_since_when() -> None:
     assert entry.heard is None
 
 
-def test_a_retained_status_is_as_old_as_it_says(say: Say) -> None:
+def test_a_retained_status_is_as_old_as_it_says() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(said="2026-11-25T09:00:00Z"), NOW, retained=True)
 
@@ -84,7 +85,7 @@ def test_a_retained_status_is_as_old_as_it_says(say: Say) -> None:
 @pytest.mark.parametrize(
     "changes", [{"said": "1970-01-01T00:00:00Z", "clock": "unsynchronized"}, {"said": "2030-01-01T00:00:00Z"}]
 )
-def test_a_clock_that_is_wrong_makes_no_device_silent(say: Say, changes: dict[str, str]) -> None:
+def test_a_clock_that_is_wrong_makes_no_device_silent(changes: dict[str, Any]) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(**changes), NOW, retained=True)
 
@@ -92,7 +93,7 @@ def test_a_clock_that_is_wrong_makes_no_device_silent(say: Say, changes: dict[st
     assert entry_of(roster).standing(NOW + at(3)) == "silent"
 
 
-def test_since_survives_a_restart_of_who_keeps_the_roster(say: Say) -> None:
+def test_since_survives_a_restart_of_who_keeps_the_roster() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW - at(60))
     again = Roster.from_json(roster.as_json(NOW))
@@ -101,7 +102,7 @@ def test_since_survives_a_restart_of_who_keeps_the_roster(say: Say) -> None:
     assert (entry_of(again).since, entry_of(again).since_exact) == (NOW - at(60), True)
 
 
-def test_a_change_during_that_restart_was_before_it_was_heard_of(say: Say) -> None:
+def test_a_change_during_that_restart_was_before_it_was_heard_of() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW - at(60))
     again = Roster.from_json(roster.as_json(NOW))
@@ -112,7 +113,7 @@ def test_a_change_during_that_restart_was_before_it_was_heard_of(say: Say) -> No
     assert (entry.since, entry.since_exact, entry.heard) == (NOW, False, NOW - at(60))
 
 
-def test_an_empty_message_removes_the_device(say: Say) -> None:
+def test_an_empty_message_removes_the_device() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)
     roster.hear("jetson-01", b"", NOW)
@@ -121,7 +122,7 @@ def test_an_empty_message_removes_the_device(say: Say) -> None:
     assert roster.entries == []
 
 
-def test_giving_up_is_noticed_when_the_count_grows(say: Say) -> None:
+def test_giving_up_is_noticed_when_the_count_grows() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(given_up=7), NOW)
     assert entry_of(roster).gave_up is None
@@ -132,7 +133,7 @@ def test_giving_up_is_noticed_when_the_count_grows(say: Say) -> None:
     assert entry_of(roster).gave_up == NOW + at(1)
 
 
-def test_a_camera_that_gives_up_counts_and_one_that_comes_back_does_not(say: Say) -> None:
+def test_a_camera_that_gives_up_counts_and_one_that_comes_back_does_not() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(lobby={"given_up": 5}), NOW)
     roster.hear("jetson-01", say(cameras={"lobby": {"state": "offline"}}), NOW + at(1))
@@ -143,7 +144,7 @@ def test_a_camera_that_gives_up_counts_and_one_that_comes_back_does_not(say: Say
     assert entry_of(roster).gave_up == NOW + at(3)
 
 
-def test_a_count_that_began_anew_is_not_giving_up(say: Say) -> None:
+def test_a_count_that_began_anew_is_not_giving_up() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(given_up=7), NOW)
     roster.hear("jetson-01", say(given_up=0), NOW + at(1))
@@ -151,19 +152,28 @@ def test_a_count_that_began_anew_is_not_giving_up(say: Say) -> None:
     assert entry_of(roster).gave_up is None
 
 
-def test_a_roster_is_the_same_after_a_way_through_json(say: Say) -> None:
+def test_a_roster_is_the_same_after_a_way_through_json() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(given_up=1), NOW)
     roster.hear("jetson-01", say(given_up=2), NOW)
     roster.hear("jetson-02", OFFLINE, NOW, retained=True)
     roster.expect(["jetson-01", "jetson-03"])
-    roster.mark_unanswered("jetson-04")
+    roster.mark_unasked("jetson-04", NO_ANSWER)
 
     again = Roster.from_json(roster.as_json(NOW))
 
     assert again.entries == roster.entries
     assert again.at == NOW
     assert [entry.state for entry in again.entries] == ["online", "offline", "never heard", "no answer"]
+
+
+def test_of_what_was_asked_once_nobody_knows_since_when() -> None:
+    roster = Roster()
+    roster.answered("jetson-01", say(), NOW)
+    roster.answered("jetson-02", "", NOW)
+
+    assert (entry_of(roster).state, entry_of(roster).since) == ("online", None)
+    assert roster.get("jetson-02") is None
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from facefleet.fleet.__main__ import main
 from facefleet.fleet.roster import Roster
 from facefleet.fleet.table import WIDTH, table
 
-from tests.unit.fleet.conftest import CAMERA, NOW, Say
+from tests.statuses import CAMERA, NOW, say
 
 OFFLINE = '{"state": "offline"}'
 
 
-def test_a_device_in_good_health_has_a_line_and_each_camera_one_below(say: Say) -> None:
+def test_a_device_in_good_health_has_a_line_and_each_camera_one_below() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(cameras={"lobby": CAMERA, "garden": CAMERA | {"camera": "paused"}}), NOW)
 
@@ -33,7 +33,7 @@ def test_a_device_in_good_health_has_a_line_and_each_camera_one_below(say: Say) 
     assert lines[device + 2].split() == ["lobby", "ok", "14.9", "2m", "9,001", "1", "0"]
 
 
-def test_what_is_wrong_comes_first_with_its_remedy_and_those_devices_lead(say: Say) -> None:
+def test_what_is_wrong_comes_first_with_its_remedy_and_those_devices_lead() -> None:
     roster = Roster()
     for name in ("a", "b", "c"):
         roster.hear(name, say(), NOW)
@@ -54,7 +54,7 @@ def test_what_is_wrong_comes_first_with_its_remedy_and_those_devices_lead(say: S
     assert [line[0] for line in text.splitlines() if line[:2] in {"a ", "b ", "c "}] == ["b", "c", "a"]
 
 
-def test_one_remedy_stands_once_for_all_that_need_it(say: Say) -> None:
+def test_one_remedy_stands_once_for_all_that_need_it() -> None:
     roster = Roster()
     for number in range(40):
         roster.hear(f"jetson-{number}", say(clock="unsynchronized"), NOW)
@@ -63,7 +63,7 @@ def test_one_remedy_stands_once_for_all_that_need_it(say: Say) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])
-def test_no_line_is_wider_than_a_terminal_and_none_ends_in_blanks(say: Say, count: int) -> None:
+def test_no_line_is_wider_than_a_terminal_and_none_ends_in_blanks(count: int) -> None:
     roster = Roster()
     for number in range(count):
         name = f"jetson-{number:04}-in-a-place-with-a-very-long-name-that-goes-on-and-on"
@@ -82,9 +82,7 @@ def test_no_line_is_wider_than_a_terminal_and_none_ends_in_blanks(say: Say, coun
     assert len([line for line in lines if line.startswith("jetson-")]) == count
 
 
-def test_the_command_prints_a_roster_of_a_file(
-    say: Say, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_a_roster_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW - timedelta(hours=9))
     roster.hear("jetson-02", say(), NOW)
@@ -99,15 +97,22 @@ def test_the_command_prints_a_roster_of_a_file(
 
 
 def test_the_command_prints_what_devices_answered(
-    say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = {"a": say(said="2020-01-01T00:00:00Z"), "b": "", "c": None, "d": OFFLINE}
+    answers = {
+        "a": say(said="2020-01-01T00:00:00Z"),
+        "b": "",
+        "c": "no answer",
+        "d": OFFLINE,
+        "e": "no stack",
+    }
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(answers)))
 
     main(["-", "--answers"])
     printed = capsys.readouterr().out
 
-    assert "1 never heard, 1 no answer, 1 offline, 1 silent" in printed
+    assert "1 never heard, 1 no answer, 1 no stack, 1 offline, 1 silent" in printed
+    assert "d: offline just now\n" in printed
 
 
 @pytest.mark.parametrize(("given", "options"), [("{", []), ("[]", ["--answers"]), ("{", ["--answers"])])
@@ -121,7 +126,7 @@ def test_the_command_says_why_it_prints_nothing(
 
 
 def test_a_roster_comes_through_json_for_another_program(
-    say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)

@@ -8,7 +8,7 @@ from facefleet.watch.figures import Figures
 from facefleet.watch.post import Post
 from prometheus_client import CollectorRegistry
 
-from tests.unit.fleet.conftest import CAMERA, Say
+from tests.statuses import CAMERA, say
 
 OFFLINE = '{"state": "offline"}'
 
@@ -28,7 +28,7 @@ def of_lobby(registry: CollectorRegistry, name: str) -> float | None:
     return registry.get_sample_value(f"facefleet_device_camera_{name}", labels)
 
 
-def test_a_device_that_is_there_shows_all_that_it_says(say: Say) -> None:
+def test_a_device_that_is_there_shows_all_that_it_says() -> None:
     roster = Roster()
     now = utc_now()
     roster.hear("jetson-01", say(given_up=2), now)
@@ -59,7 +59,7 @@ def test_a_device_that_is_there_shows_all_that_it_says(say: Say) -> None:
 
 
 @pytest.mark.parametrize("gone", [OFFLINE, None])
-def test_of_a_device_that_is_away_only_its_accounts_stay(say: Say, gone: str | None) -> None:
+def test_of_a_device_that_is_away_only_its_accounts_stay(gone: str | None) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), utc_now() - timedelta(minutes=5))
     if gone:
@@ -89,9 +89,7 @@ def test_what_an_older_release_does_not_say_is_not_shown() -> None:
     ("camera", "up", "paused"),
     [({"camera": "gone"}, 0, 0), ({"camera": "paused"}, 0, 1), ({"state": "offline"}, 0, 0), ({}, 1, 0)],
 )
-def test_a_paused_camera_is_told_from_a_blind_one(
-    say: Say, camera: dict[str, str], up: float, paused: float
-) -> None:
+def test_a_paused_camera_is_told_from_a_blind_one(camera: dict[str, str], up: float, paused: float) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(cameras={"lobby": CAMERA | camera}), utc_now())
 
@@ -100,7 +98,7 @@ def test_a_paused_camera_is_told_from_a_blind_one(
     assert (of_lobby(registry, "up"), of_lobby(registry, "paused")) == (up, paused)
 
 
-def test_problems_are_counted_by_how_bad_they_are(say: Say) -> None:
+def test_problems_are_counted_by_how_bad_they_are() -> None:
     roster = Roster()
     roster.hear("jetson-01", say(clock="unsynchronized", certificate_ends="2020-01-01T00:00:00Z"), utc_now())
 

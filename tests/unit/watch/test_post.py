@@ -8,15 +8,15 @@ from facefleet.fleet.roster import Roster, utc_now
 from facefleet.messaging.delivery import Delivery
 from facefleet.watch.post import Post
 
+from tests.statuses import say
 from tests.unit.conftest import Lines
-from tests.unit.fleet.conftest import Say
 
 
 def delivery(topic: str, payload: str, acknowledge: Callable[[], object] = lambda: None) -> Delivery:
     return Delivery(topic, payload.encode(), b"", qos=1, redelivered=False, acknowledge=acknowledge)
 
 
-def test_a_status_is_news_once(say: Say) -> None:
+def test_a_status_is_news_once() -> None:
     post = Post(Roster())
     assert post.news() is not None
     assert post.news() is None
@@ -38,14 +38,14 @@ def test_news_that_could_not_be_written_stay_news() -> None:
 
 
 @pytest.mark.parametrize("topic", ["status", "status/a/b", "receipts/a", "x/status/a"])
-def test_what_is_no_devices_status_is_left_alone(say: Say, topic: str) -> None:
+def test_what_is_no_devices_status_is_left_alone(topic: str) -> None:
     post = Post(Roster())
     post.hear(delivery(topic, say()))
 
     assert post.entries() == []
 
 
-def test_only_a_change_is_logged(say: Say, lines: Lines) -> None:
+def test_only_a_change_is_logged(lines: Lines) -> None:
     post = Post(Roster())
     for payload in (say(), say(held=4), '{"state": "offline"}', ""):
         post.hear(delivery("status/jetson-01", payload))

@@ -6,11 +6,11 @@ import pytest
 from facefleet.fleet.roster import Roster
 from facefleet.watch.roster_file import load, save
 
+from tests.statuses import NOW, say
 from tests.unit.conftest import Lines
-from tests.unit.fleet.conftest import NOW, Say
 
 
-def test_what_is_written_is_read(tmp_path: Path, say: Say) -> None:
+def test_what_is_written_is_read(tmp_path: Path) -> None:
     roster = Roster()
     roster.hear("jetson-01", say(), NOW)
     save(tmp_path / "roster.json", roster.as_json(NOW))

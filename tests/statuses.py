@@ -1,11 +1,8 @@
-"""A moment, and a device in good health as it says of itself."""
+"""What a device says of itself: one in good health, or with the faults that a test wants."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 NOW = datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
 CAMERA = {
@@ -20,7 +17,7 @@ CAMERA = {
     "fps": 14.9,
     "last_face": "2026-11-25T16:58:00Z",
 }
-WELL = {
+WELL: dict[str, Any] = {
     "state": "online",
     "said": "2026-11-25T16:59:50Z",
     "started": "2026-11-20T00:00:00Z",
@@ -48,18 +45,11 @@ WELL = {
     "cameras": {"lobby": CAMERA},
 }
 
-Say = Callable[..., str]
 
-
-@pytest.fixture
-def say() -> Say:
-    """Build a status message; the keyword arguments change it, `host` and `lobby` those parts of it."""
-
-    def build(*, host: dict[str, Any] | None = None, lobby: dict[str, Any] | None = None, **more: Any) -> str:
-        said = WELL | more
-        said["host"] = WELL["host"] | (host or {})  # type: ignore[operator]
-        if "cameras" not in more:
-            said["cameras"] = {"lobby": CAMERA | (lobby or {})}
-        return json.dumps(said)
-
-    return build
+def say(*, host: dict[str, Any] | None = None, lobby: dict[str, Any] | None = None, **changes: Any) -> str:
+    """Return a status message; `host` and `lobby` change these parts of it, the rest the whole."""
+    said: dict[str, Any] = WELL | changes
+    said["host"] = WELL["host"] | (host or {})
+    if "cameras" not in changes:
+        said["cameras"] = {"lobby": CAMERA | (lobby or {})}
+    return json.dumps(said)

@@ -1,0 +1,1 @@
+"""What an operator is told, and sees, of the whole site."""
