@@ -58,10 +58,9 @@ class Index:
 
     # --- to write ---
 
-    def add(self, faces: Iterable[Face]) -> int:
-        """Note faces; what is known stays, and gets its traits. Return how many are new."""
+    def add(self, faces: Iterable[Face]) -> None:
+        """Note faces; what is known stays, and gets its traits."""
         with self._write() as connection:
-            before = connection.total_changes
             connection.executemany(
                 _ADD,
                 [
@@ -74,7 +73,6 @@ class Index:
                     for face in faces
                 ],
             )
-            return connection.total_changes - before
 
     def forget(self, face: Face) -> None:
         """Take a face out that the bucket has no more."""
@@ -233,7 +231,9 @@ class Index:
             with connection:
                 connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("SELECT count(*) FROM camera").fetchone()
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"a damaged index: {verdict}")
 
     def _discard(self) -> None:
         self.close()
