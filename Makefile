@@ -80,7 +80,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 
 integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
-	$(PLAY) playbooks/hosts.yml playbooks/images.yml
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
 	$(BIN)/pytest tests/bench
 
