@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "probe": {"runtime", "messaging"},
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
+    "forget": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }
