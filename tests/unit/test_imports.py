@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
     "gallery": SHARED | {"fleet"},
+    "forget": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }
