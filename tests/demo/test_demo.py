@@ -135,7 +135,7 @@ def test_status_shows_device_and_cameras_and_changes_nothing(source: str) -> Non
         assert re.search(pattern, output, re.MULTILINE), output
 
 
-def test_logs_come_in_one_file_without_secrets(s3: S3Client) -> None:
+def test_logs_come_in_one_file_without_secrets() -> None:
     machine.play("playbooks/logs.yml", "-e", "logs_since=1h")
     (file,) = (machine.REPO / ".cache/logs").glob("demo-*.txt")
     text = file.read_text()
