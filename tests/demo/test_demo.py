@@ -24,6 +24,7 @@ from mypy_boto3_s3 import S3Client
 from pydantic import AnyUrl
 
 from tests.demo import machine
+from tests.integration.gallery_site import Visitor
 
 BUCKET = "facefleet"
 EDGE_BROKER = AnyUrl("mqtt://127.0.0.1:21883")
@@ -105,6 +106,46 @@ def test_the_log_of_the_logger_names_each_face() -> None:
         assert all(name in line for line in lines), name
 
 
+def test_the_gallery_shows_the_faces_and_the_fleet_to_who_has_the_password(s3: S3Client) -> None:
+    visitor = Visitor("http://127.0.0.1:28080")
+    assert visitor.get("/").status == 303
+    password = (machine.REPO / ".demo/gallery.password").read_text().strip()
+    assert visitor.sign_in("demo", password).status == 303
+    cards = visitor.get("/").cards
+    assert cards
+    assert set(cards) <= set(keys(s3, "faces/"))
+    assert visitor.get(f"/thumbnail/{cards[0]}").headers["content-type"] == "image/jpeg"
+    fleet = visitor.get("/fleet").text
+    assert 'aria-label="demo"' in fleet
+    assert all(camera in fleet for camera in ("lobby", "garden"))
+
+
+def test_the_password_is_kept_by_a_second_run() -> None:
+    file = machine.REPO / ".demo/gallery.password"
+    given = ("gallery_user=demo", "gallery_password=", f"gallery_password_file={file}")
+    options = [part for each in given for part in ("-e", each)]
+    assert machine.changed_count(machine.play("playbooks/gallery_user.yml", *options)) == 0
+
+
+@pytest.mark.parametrize("source", ["cloud", "devices"])
+def test_status_shows_device_and_cameras_and_changes_nothing(source: str) -> None:
+    output = machine.play("playbooks/status.yml", "-e", f"status_from={source}")
+    assert machine.changed_count(output) == 0
+    for pattern in (r"^ *demo +online", r"^ *lobby +ok", r"^ *garden +ok"):
+        assert re.search(pattern, output, re.MULTILINE), output
+
+
+def test_logs_come_in_one_file_without_secrets() -> None:
+    machine.play("playbooks/logs.yml", "-e", "logs_since=1h")
+    (file,) = (machine.REPO / ".cache/logs").glob("demo-*.txt")
+    text = file.read_text()
+    assert "event=face" in text
+    assert "event=stored" in text
+    for secret in ("kek", "admin", "processor", "operator", "gallery"):
+        assert machine.read(f"/opt/facefleet/cloud/secrets/{secret}").strip() not in text
+    file.unlink()
+
+
 def test_a_second_run_changes_nothing() -> None:
     before = machine.container_ids()
     assert machine.changed_count(machine.play("site.yml")) == 0
@@ -154,7 +195,7 @@ def test_a_bad_inventory_is_refused_and_nothing_changes(setting: dict[str, objec
 
 def test_every_container_is_confined_and_healthy() -> None:
     found = machine.containers()
-    assert len(found) == 8
+    assert len(found) == 10
     for container in found:
         name, host = container["Name"], container["HostConfig"]
         assert container["Config"]["User"] == "10001:10001", name
@@ -321,6 +362,27 @@ def s3_answers(s3: S3Client) -> bool:
     except Exception:  # noqa: BLE001 - whatever it says while it starts, it is not ready
         return False
     return True
+
+
+def test_all_that_a_camera_saw_is_forgotten_and_nothing_else(s3: S3Client) -> None:
+    machine.play("playbooks/pause.yml", "-e", "pause_camera=garden")
+    captured_and_stored(s3)
+    before = keys(s3, "faces/")
+    mine = [key for key in before if "/garden/" in key]
+    assert mine
+    camera = ("-e", "forget_device=demo", "-e", "forget_camera=garden")
+    shown = machine.play("playbooks/forget.yml", *camera, "--check")
+    assert str(len(mine)) in shown
+    assert [key for key in keys(s3, "faces/") if "/garden/" in key] == mine
+    machine.play("playbooks/forget.yml", *camera, "-e", "forget_confirmed=true")
+    after = keys(s3, "faces/")
+    assert not [key for key in after if "/garden/" in key]
+    assert set(before) - set(mine) <= set(after)
+    assert (
+        machine.changed_count(machine.play("playbooks/forget.yml", *camera, "-e", "forget_confirmed=true"))
+        == 0
+    )
+    machine.play("playbooks/resume.yml", "-e", "pause_camera=garden")
 
 
 def test_a_camera_of_ones_own_takes_the_place_of_the_two() -> None:

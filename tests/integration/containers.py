@@ -18,7 +18,7 @@ from mypy_boto3_s3 import S3Client
 from tests.integration.certificates import Authority, replaced
 from tests.integration.waiting import await_until, free_port
 
-BUCKETS = ("faces", "late", "versions")
+BUCKETS = ("faces", "late", "versions", "forgotten", "gallery", "browser")
 """What the processor's key may put into; the first is made at the start."""
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose"
@@ -188,11 +188,14 @@ class S3Server(Server):
 
     def __init__(self, engine: DockerClient, image: str, folder: Path) -> None:
         self._folder = folder
-        self._keys = {name: secrets.token_hex(32) for name in ("admin", "processor", "operator")}
+        names = ("admin", "processor", "operator", "gallery", "eraser")
+        self._keys = {name: secrets.token_hex(32) for name in names}
         actions = {
             "admin": ["Admin"],
             "processor": [f"Write:{bucket}" for bucket in BUCKETS],
             "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
+            "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[-2:] for action in ("Read", "List")],
+            "eraser": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("List", "Write")],
         }
         identities = [
             {"name": name, "actions": actions[name], "credentials": [{"accessKey": name, "secretKey": key}]}

@@ -70,6 +70,12 @@ class Service:
         return self._process.wait(timeout)
 
     @property
+    def pid(self) -> int:
+        """Return the number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

@@ -145,6 +145,42 @@ def test_a_clock_that_nobody_set_is_told_with_each_event(
     )
 
 
+def test_a_camera_that_is_paused_is_closed_until_it_is_resumed_also_over_a_restart(
+    edge: Broker, make_detector: MakeDetector, make_link: MakeLink, device: str, tmp_path: Path
+) -> None:
+    def is_open(detector: Service) -> bool:
+        clip = present(CLIP).resolve()
+        return any(file.resolve() == clip for file in Path(f"/proc/{detector.pid}/fd").iterdir())
+
+    def says(camera: str) -> bool:
+        return taker.status.get("camera") == camera
+
+    marker = tmp_path / "lobby"
+    taker = Taker(make_link, edge, device)
+    detector = make_detector(edge, paused_dir=str(tmp_path))
+    await_until(lambda: says("ok") and taker.status["last_face"], 30, "it sees somebody")
+    assert is_open(detector)
+    taker.answers = False
+    marker.touch()
+    await_until(lambda: says("paused"), 5, "it is paused")
+    assert not is_open(detector)
+    assert detector.metric("facefleet_camera_paused") == 1
+    frames = taker.status["frames"]
+    await_until(lambda: taker.status["fps"] == 0, 15, "no frame comes")
+    assert taker.status["frames"] == frames
+    taker.answers = True
+    await_until(lambda: taker.status["held"] == 0, 15, "what it holds goes out all the same")
+    assert detector.problems() == []
+    assert detector.stop() == 0
+    detector.start()
+    await_until(lambda: says("paused") and taker.status["state"] == "online", 20, "it is still paused")
+    assert not is_open(detector)
+    assert taker.status["frames"] == 0
+    marker.unlink()
+    await_until(lambda: says("ok") and taker.status["frames"] > 3, 10, "it is back")
+    detector.await_healthy()
+
+
 def test_a_second_detector_on_the_same_outbox_is_refused_by_name(
     edge: Broker, make_detector: MakeDetector
 ) -> None:

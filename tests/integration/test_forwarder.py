@@ -3,9 +3,11 @@
 import json
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
 from facefleet.custody.layout import HEADER_SIZE, decode_header, encode_header
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
@@ -307,18 +309,25 @@ def test_the_device_says_its_accounts_and_is_offline_by_its_will(site: Site, clo
         receive_maximum=1000,
     )
     camera = site.camera()
-    forwarder = site.forwarder(cloud, release="r7")
-    assert forwarder.lines("event=started", "release=r7")
+    (site.folder / "release").write_text("77e0c2b19a45\n")
+    forwarder = site.forwarder(cloud, shown_dir=site.folder, clock="trusted")
     camera_status = {"state": "online", "captured": 3, "handed_on": 3, "given_up": 0, "held": 0}
     camera._link.publish(
         topics.camera_status(site.device, "lobby"), json.dumps(camera_status).encode(), retain=True
     )
     site.publish(camera, *site.events(3))
     await_until(lambda: said and said[-1]["held"] == 3, 15, "it says what it holds")
+    assert said[-1]["last_receipt"] is None
+    assert "nobody takes messages" in said[-1]["cloud"]
     Taker(site, cloud)
-    await_until(lambda: said[-1]["stored"] == 3, 15, "it says what is stored")
+    await_until(lambda: said[-1]["stored"] == 3 and said[-1]["cloud"] == "connected", 15, "all is stored")
     assert said[-1]["cameras"] == {"lobby": camera_status}
-    assert (said[-1]["release"], said[-1]["cloud"]) == ("r7", "connected")
+    assert said[-1]["started"] <= said[-1]["cloud_since"] <= said[-1]["said"]
+    assert said[-1]["started"] <= said[-1]["last_receipt"] <= said[-1]["said"]
+    assert (said[-1]["release"], said[-1]["clock"]) == ("77e0c2b19a45", "right")
+    assert said[-1]["certificate_ends"] is None
+    assert 0 < said[-1]["host"]["disk_free"] <= said[-1]["host"]["disk_total"]
+    assert 0 < said[-1]["spool_bytes"] < said[-1]["spool_max_bytes"]
     await_until(lambda: at_edge and at_edge[-1] == said[-1], 15, "it says the same at the edge")
     assert {line["state"] for line in said} == {"online"}
     for line in said:
@@ -334,6 +343,11 @@ def test_the_device_says_its_accounts_and_is_offline_by_its_will(site: Site, clo
     await_until(lambda: at_edge[-1]["state"] == "online", 20, "it is back")
     cloud.stop()
     await_until(lambda: "unreachable" in at_edge[-1]["cloud"], 20, "it says what is wrong where it still can")
+    (site.folder / "release").write_text("3c1d5a0f9b7e\n")
+    await_until(lambda: at_edge[-1]["release"] == "3c1d5a0f9b7e", 10, "it reads the release anew")
+    paused = camera_status | {"camera": "paused"}
+    camera._link.publish(topics.camera_status(site.device, "lobby"), json.dumps(paused).encode(), retain=True)
+    await_until(lambda: at_edge[-1]["cameras"]["lobby"] == paused, 5, "a camera's turn is news")
 
 
 def test_a_spool_of_the_future_is_refused_and_left_alone(site: Site, cloud: Broker) -> None:
@@ -383,6 +397,13 @@ def test_over_mutual_tls_a_killed_broker_gets_all_again_and_an_acl_drops_nothing
     cloud.start()
     identity = authority.issue(site.device)
     taker = Taker(site, cloud)
+    told: list[dict[str, Any]] = []
+    site.make_link(
+        site.edge.port,
+        subscriptions=[topics.device_status(site.device)],
+        on_message=lambda delivery: told.append(json.loads(delivery.payload)),
+        receive_maximum=1000,
+    )
     forwarder = site.forwarder(
         cloud,
         cloud_broker=cloud.tls_url,
@@ -394,6 +415,9 @@ def test_over_mutual_tls_a_killed_broker_gets_all_again_and_an_acl_drops_nothing
     events = site.events(120)
     site.publish(camera, events[0])
     await_released(forwarder, 1)
+    ends = x509.load_pem_x509_certificate(identity.certificate.read_bytes()).not_valid_after_utc
+    await_until(lambda: told and told[-1]["cloud"] == "connected", 10, "it says how it stands")
+    assert datetime.fromisoformat(told[-1]["certificate_ends"]) == ends
     taker.link.stop()
     camera.publish(*events[1:60])
     cloud.kill()

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import jinja2
 import pytest
 from botocore.exceptions import ClientError
+from facefleet.gallery.bucket import Bucket as Gallery
 from facefleet.processor.store import Bucket, MayPassError, Put
 from facefleet.processor.verdict import Parcel
 from facefleet.storage.put import Upload
@@ -27,9 +29,10 @@ READING = re.compile("[a-z0-9]+:(Describe|Get|List|Head)")
 OPERATOR = REPO / "roles/aws_access/files/operator.json"
 KMS_KEY = f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"
 ONE_OF_EACH = dict.fromkeys(
-    ["VPC", "subnet", "gateway", "route table", "group", "key pair", "instance", "volume", "address", "role",
+    ["VPC", "subnet", "gateway", "route table", "group", "key pair", "instance", "volume", "address",
      "profile", "bucket"], 1,
-)  # fmt: skip
+) | {"role": 2}  # fmt: skip
+"""Of roles the host's and the gallery's."""
 NOTHING = dict.fromkeys(ONE_OF_EACH, 0)
 
 NEWER_IMAGE = {
@@ -290,7 +293,7 @@ def findings(document: object) -> str:
 
 def test_the_role_may_put_under_the_prefixes_and_no_more(session: boto3.Session) -> None:
     iam = session.client("iam")
-    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put"]
+    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put", "take-on-gallery"]
     assert iam.list_attached_role_policies(RoleName=HOST)["AttachedPolicies"] == []
     trust: Any = iam.get_role(RoleName=HOST)["Role"]["AssumeRolePolicyDocument"]
     assert [each["Principal"] for each in trust["Statement"]] == [{"Service": "ec2.amazonaws.com"}]
@@ -303,6 +306,25 @@ def test_the_role_may_put_under_the_prefixes_and_no_more(session: boto3.Session)
     assert findings(policy) == ""
     policy["Statement"][0]["Action"] = "s3:PutObjekt"
     assert "Unknown action" in findings(policy)
+
+
+def test_the_gallery_s_role_may_read_faces_and_the_host_s_may_take_it_on(session: boto3.Session) -> None:
+    iam = session.client("iam")
+    reader: Any = iam.get_role(RoleName=f"{HOST}-gallery")["Role"]
+    host: Any = iam.get_role(RoleName=HOST)["Role"]
+    (trusted,) = reader["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"AWS": host["Arn"]}
+    take_on: Any = iam.get_role_policy(RoleName=HOST, PolicyName="take-on-gallery")["PolicyDocument"]
+    (statement,) = take_on["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", reader["Arn"])
+    assert findings(take_on) == ""
+    assert iam.list_role_policies(RoleName=f"{HOST}-gallery")["PolicyNames"] == ["read"]
+    read: Any = iam.get_role_policy(RoleName=f"{HOST}-gallery", PolicyName="read")["PolicyDocument"]
+    get, listing = read["Statement"]
+    assert (get["Action"], get["Resource"]) == ("s3:GetObject", f"arn:aws:s3:::{BUCKET}/faces/*")
+    assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "faces/*"}}
+    assert findings(read) == ""
 
 
 @pytest.fixture
@@ -343,6 +365,21 @@ def test_the_processor_puts_with_the_keys_of_the_instance(session: boto3.Session
     stored = session.client("s3").get_object(Bucket=BUCKET, Key="faces/d/c/1.png")
     assert stored["Body"].read() == b"face"
     assert stored["Metadata"] == {"camera": "c"}
+
+
+@pytest.mark.usefixtures("on_the_instance")
+def test_the_gallery_reads_as_its_own_role(
+    session: boto3.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader: Any = session.client("iam").get_role(RoleName=f"{HOST}-gallery")["Role"]
+    profile = {"cloud_s3_region": REGION, "cloud_gallery_role": reader["Arn"]}
+    template = jinja2.Template((REPO / "compose/cloud/reader.ini.j2").read_text())
+    (tmp_path / "config").write_text(template.render(profile))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    bucket = Gallery(S3Settings(bucket=BUCKET, s3_region=REGION))
+    assert "d" in bucket.folders("faces/")
+    caller = boto3.Session(region_name=REGION).client("sts").get_caller_identity()["Arn"]
+    assert f":assumed-role/{HOST}-gallery/" in caller
 
 
 @pytest.mark.usefixtures("on_the_instance")

@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "probe": {"runtime", "messaging"},
     "processor": SHARED,
     "bucket": {"runtime", "storage"},
+    "gallery": SHARED | {"fleet"},
+    "forget": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DOCUMENTATION = """
 module: stack_state
@@ -22,17 +25,37 @@ options:
   compose: {type: str, required: true, description: SHA-256 of its Compose file}
   files: {type: dict, required: true, description: Path on the host to SHA-256 of each mounted file}
   project: {type: str, required: true, description: Name of the Compose project}
-  services: {type: list, elements: str, required: true, description: Services that should be up}
+  services: {type: dict, required: true, description: "Services that should be up, to the image of each"}
+  images: {type: dict, required: true, description: "Reference to ID, or to nothing, of each image of ours"}
+  coming: {type: path, description: "Compose file, to be checked, of a release that is placed only"}
 author: Facefleet
 """
 
 RETURN = """
 current: {type: str, returned: always, description: "Name of the current release, or nothing"}
 differs: {type: list, elements: str, returned: always, description: "What is not as it should be, in words"}
+staying:
+  type: list
+  elements: str
+  returned: with coming
+  description: Services that are up and well and will be the very same in the coming release
+lacking:
+  type: list
+  elements: str
+  returned: always
+  description: Images that the host lacks, or has another of that name
 """
 
 _LABEL = '{{.Label "com.docker.compose.%s"}} '
-_ASK = _LABEL % "service" + _LABEL % "config-hash" + "{{.State}} {{.Status}}"
+_ASK = _LABEL % "service" + _LABEL % "config-hash" + _LABEL % "image" + "{{.State}} {{.Status}}"
+
+
+class Running(NamedTuple):
+    """A container of a service: its definition's hash, its image's ID, and whether it is well."""
+
+    definition: str
+    image: str
+    healthy: bool
 
 
 def digest(path: Path) -> str:
@@ -43,36 +66,63 @@ def digest(path: Path) -> str:
         return ""
 
 
-def running(listing: str) -> dict[str, tuple[str, bool]]:
-    """Return of each service that is up its definition's hash and whether it is healthy.
+def running(listing: str) -> dict[str, Running]:
+    """Return the containers of the services.
 
-    `listing` has a line a container: service, hash, state, status in words ("Up 2 minutes (healthy)").
+    `listing` has a line a container: service, hash, image, state, status in words ("Up 2 minutes (healthy)").
     """
-    found: dict[str, tuple[str, bool]] = {}
+    found: dict[str, Running] = {}
     for line in listing.splitlines():
-        service, definition, state, status = line.split(" ", 3)
+        service, definition, image, state, status = line.split(" ", 4)
         sick = "(unhealthy)" in status or "(health: starting)" in status
-        found[service] = definition, state == "running" and not sick
+        found[service] = Running(definition, image, state == "running" and not sick)
     return found
 
 
-def compare(services: list[str], wanted: dict[str, str], found: dict[str, tuple[str, bool]]) -> list[str]:
+def compare(services: Iterable[str], wanted: dict[str, str], found: dict[str, Running]) -> list[str]:
     """Return in words what is not as it should be; `wanted` has each service's definition's hash."""
     said = []
     for service in services:
-        definition, healthy = found.get(service, ("", False))
-        if not definition:
+        container = found.get(service)
+        if container is None:
             said.append(f"{service} is not there")
-        elif definition != wanted.get(service):
+        elif container.definition != wanted.get(service):
             said.append(f"{service} has another definition")
-        elif not healthy:
+        elif not container.healthy:
             said.append(f"{service} is not healthy")
     said += [f"{service} should not be there" for service in found if service not in services]
     return said
 
 
+def staying(
+    services: dict[str, str], images: dict[str, str], coming: dict[str, str], found: dict[str, Running]
+) -> list[str]:
+    """Return the services that are well and will be just what they are.
+
+    `coming` has each service's definition's hash to be. An image without an ID is known by its reference
+    only, which is part of the definition.
+    """
+    return [
+        service
+        for service, ref in services.items()
+        if (now := found.get(service))
+        and now.healthy
+        and now.definition == coming.get(service)
+        and images.get(ref, "") in ("", now.image)
+    ]
+
+
+def lacking(images: dict[str, str], listing: str) -> list[str]:
+    """Return the images that are not there or are others; one without an ID may be any of its name.
+
+    `listing` has a line an image: reference and ID.
+    """
+    there = dict(line.split(" ", 1) for line in listing.splitlines())
+    return [ref for ref, wanted in images.items() if not there.get(ref) or wanted not in ("", there[ref])]
+
+
 def main() -> None:
-    """Look at files first; ask the engine only if these are right."""
+    """Look at files first, then ask the engine."""
     module = AnsibleModule(
         argument_spec={
             "home": {"type": "path", "required": True},
@@ -80,7 +130,9 @@ def main() -> None:
             "compose": {"type": "str", "required": True},
             "files": {"type": "dict", "required": True},
             "project": {"type": "str", "required": True},
-            "services": {"type": "list", "elements": "str", "required": True},
+            "services": {"type": "dict", "required": True},
+            "images": {"type": "dict", "required": True},
+            "coming": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -94,25 +146,58 @@ def main() -> None:
             differs.append("the Compose file")
         if (home / "compose.yaml").resolve() != (link / "compose.yaml").resolve():
             differs.append("the link to the Compose file")
+        if digest(home / "shown/release") != hashlib.sha256(f"{current}\n".encode()).hexdigest():
+            differs.append("the note of the release")
         differs += [path for path, sha in asked["files"].items() if digest(Path(path)) != sha]
-    if not differs:
-        differs = _ask_the_engine(module, home, asked)
-    module.exit_json(changed=False, current=current, differs=differs)
+    engine = Engine(module)
+    services, images = asked["services"], asked["images"]
+    found: dict[str, Any] = {}
+    if asked["coming"]:
+        coming = engine.hashes(Path(asked["coming"]))
+        same = staying(services, images, coming, running(engine.containers(asked["project"])))
+        if engine.problems:
+            module.fail_json(msg="; ".join(engine.problems))
+        found["staying"] = same
+    elif not differs:
+        wanted, containers = engine.hashes(home / "current/compose.yaml"), engine.containers(asked["project"])
+        differs = engine.problems or compare(services, wanted, running(containers))
+    needed = {ref: images[ref] for ref in services.values() if ref in images}
+    found["lacking"] = lacking(needed, engine.images()) if differs else []
+    module.exit_json(changed=False, current=current, differs=differs, **found)
 
 
-def _ask_the_engine(module: AnsibleModule, home: Path, asked: dict[str, Any]) -> list[str]:
-    compose = ["docker", "compose", "--project-directory", str(home / "current"), "config", "--hash", "*"]
-    code, hashes, problem = module.run_command(compose)
-    if code:
-        return [problem.strip()]
-    ours = f"label=com.docker.compose.project={asked['project']}"
-    lasting = "label=com.docker.compose.oneoff=False"
-    listing = ["docker", "ps", "--all", "--filter", ours, "--filter", lasting, "--format", _ASK]
-    code, listed, problem = module.run_command(listing)
-    if code:
-        return [problem.strip()]
-    wanted = dict(line.split(" ", 1) for line in hashes.splitlines())
-    return compare(asked["services"], wanted, running(listed))
+class Engine:
+    """The host's engine; one that is not there has nothing."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._docker = module.get_bin_path("docker")
+        self.problems: list[str] = []
+
+    def containers(self, project: str) -> str:
+        """List those of a project that last."""
+        ours = f"label=com.docker.compose.project={project}"
+        lasting = "label=com.docker.compose.oneoff=False"
+        return self._ask("ps", "--all", "--no-trunc", "--filter", ours, "--filter", lasting, "--format", _ASK)
+
+    def hashes(self, file: Path) -> dict[str, str]:
+        """Return of each service of a Compose file its definition's hash."""
+        said = self._ask("compose", "--file", str(file), "config", "--hash", "*")
+        return dict(line.split(" ", 1) for line in said.splitlines())
+
+    def images(self) -> str:
+        """List what there is."""
+        return self._ask("image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+
+    def _ask(self, *arguments: str) -> str:
+        if not self._docker:
+            self.problems.append("there is no Docker engine")
+            return ""
+        code, said, problem = self._module.run_command([self._docker, *arguments])
+        if code:
+            self.problems.append(problem.strip())
+            return ""
+        return str(said)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from facefleet.messaging.receipts import Answer, MalformedReceiptError, decode
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
 from facefleet.runtime.identity import Identity
+from facefleet.runtime.moment import Moment
 from facefleet.runtime.settings import Qos
 
 TICK_S = 0.25
@@ -104,6 +105,8 @@ class Courier:
         self._waking = False
         self.trouble = ""
         """What is wrong beyond the connection, as said last; empty while messages are taken."""
+        self.last_receipt: Moment | None = None
+        """When the next holder last took something over, since the start."""
         self._on_probe = on_probe
         self._probes: dict[Ticket, bytes] = {}
         """The ids of those on their way."""
@@ -274,6 +277,7 @@ class Courier:
             self._again.pop(ticket, None)
             self._tries.pop(ticket, None)
         if count := self._spool.release_many(settled):
+            self.last_receipt = Moment.now()
             self._window.grow(count)
             self._pause.reset()
             self._paused_until = 0.0

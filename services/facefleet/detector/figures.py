@@ -18,6 +18,7 @@ _followed = Gauge("facefleet_faces_followed", "Faces followed just now")
 _tracks = Counter("facefleet_tracks_total", "Faces that were gone again, after one shot or more")
 _shots = Counter("facefleet_shots_total", "Shots sent")
 _camera = Gauge("facefleet_camera_up", "1 while the camera gives frames")
+_paused = Gauge("facefleet_camera_paused", "1 while the camera is closed because the operator paused it")
 
 
 class Timed:
@@ -55,4 +56,11 @@ def sent(*, last: bool) -> None:
 def camera_lost() -> None:
     """Tell that no frame comes."""
     _camera.set(0)
+    _paused.set(0)
     _followed.set(0)
+
+
+def camera_paused() -> None:
+    """Tell that no frame comes, and that none should."""
+    camera_lost()
+    _paused.set(1)

@@ -9,6 +9,7 @@ from facefleet.detector import figures
 from facefleet.detector.crop import CONTENT_TYPES, encoded
 from facefleet.detector.finding.choose import choose_finder
 from facefleet.detector.outbox import Outbox
+from facefleet.detector.pause import Pause
 from facefleet.detector.pipeline import Pipeline, Sent
 from facefleet.detector.settings import DetectorSettings
 from facefleet.detector.sources.frame import CameraGoneError
@@ -20,6 +21,7 @@ from facefleet.messaging.link import Outcome, Will
 from facefleet.runtime import clock, logs
 from facefleet.runtime.backoff import Backoff
 from facefleet.runtime.health import Health
+from facefleet.runtime.moment import iso
 
 CONDITIONS = ("camera", "broker")
 FRAME_WITHIN_S = 15.0
@@ -27,6 +29,7 @@ FRAME_WITHIN_S = 15.0
 LAST_FACES_S = 5.0
 LAST_STATUS_S = 1.0
 TELL_EVERY_S = 0.2
+PAUSED = "paused"
 
 _log = logs.get("detector")
 
@@ -54,6 +57,8 @@ class Detector:
         self._finder = figures.Timed(choose_finder(settings))
         self._camera = "starting"
         self._frames = 0
+        self._last_face: str | None = None
+        self._pause = Pause(settings.paused_dir / settings.camera)
         self._status_topic = topics.camera_status(settings.device, settings.camera)
         self._outbox = Outbox(
             settings,
@@ -72,21 +77,22 @@ class Detector:
     def watch(self, stop: threading.Event) -> None:
         """Search frames until told to stop; a camera that is gone is tried again, for as long as it takes."""
         backoff = Backoff()
+        self._pause.start(stop)
         while not stop.is_set():
+            leave = self._pause.interruption()
+            if self._pause.on:
+                self._rest(stop)
+                continue
             try:
-                self._watch_once(stop, backoff)
+                self._watch_once(leave, backoff)
             except CameraGoneError as error:
                 wait_s = backoff.next_s()
                 self._say_gone(str(error), wait_s)
-                stop.wait(wait_s)
+                leave.wait(wait_s)
             else:
-                break
-        if not stop.is_set():
-            _log.info("played to its end", camera=self._settings.camera, source=self._settings.source)
-            self._camera = "played to its end"
-            figures.camera_lost()
-            self._health.good("camera", self._camera)
-            stop.wait()
+                if not leave.is_set():
+                    self._say_ended()
+                    leave.wait()
 
     def finish(self) -> None:
         """Let the forwarder have what is held, for a few seconds, say goodbye and disconnect."""
@@ -103,12 +109,26 @@ class Detector:
         said.wait(LAST_STATUS_S)
         self._outbox.close()
 
-    def _watch_once(self, stop: threading.Event, backoff: Backoff) -> None:
-        """Look at frames until the source ends or is lost; who was there then is gone."""
+    def _rest(self, stop: threading.Event) -> None:
+        """Leave the camera closed while it is paused; what is held goes on to be sent."""
+        _log.info("paused", camera=self._settings.camera)
+        self._camera = PAUSED
+        figures.camera_paused()
+        self._health.good("camera", self._camera)
+        while self._pause.on and not stop.wait(TELL_EVERY_S):
+            pass
+        if not stop.is_set():
+            _log.info("resumed", camera=self._settings.camera)
+            self._camera = "starting"
+            figures.camera_lost()
+            self._health.good("camera", valid_s=FRAME_WITHIN_S + 1 / self._settings.detect_fps)
+
+    def _watch_once(self, leave: threading.Event, backoff: Backoff) -> None:
+        """Look at frames until told to leave or the source ends or is lost; who was there then is gone."""
         fps = self._settings.detect_fps
         pipeline = Pipeline(self._settings, self._finder, self._outbox.next_track)
         try:
-            with closing(open_source(self._settings, stop)) as source:
+            with closing(open_source(self._settings, leave)) as source:
                 for frame in paced(source, fps):
                     look = pipeline.look(frame)
                     figures.looked(look)
@@ -127,6 +147,7 @@ class Detector:
         first = self._outbox.next_sequence
         events = [self._event(sent, sequence) for sequence, sent in enumerate(shots, first)]
         self._outbox.keep(events)
+        self._last_face = iso(max(event.time for event in events))
         for event, (_, shot) in zip(events, shots, strict=True):
             figures.sent(last=shot.last)
             _log.debug(
@@ -168,7 +189,7 @@ class Detector:
             self._reporter.report_due()
 
     def _clock_known(self) -> bool:
-        return self._settings.clock == "trusted" or clock.known_right()
+        return clock.known_right(self._settings.clock)
 
     def _status(self, state: str) -> Status:
         account = self._outbox.account()
@@ -180,7 +201,8 @@ class Detector:
             given_up=account.given_up,
             held=account.held,
             frames=self._frames,
-            clock="right" if self._clock_known() else "unsynchronized",
+            clock=clock.standing(self._settings.clock),
+            last_face=self._last_face,
         )
 
     def _say_status(self, payload: bytes, done: Callable[[], None]) -> None:
@@ -188,6 +210,12 @@ class Detector:
             done()
 
         self._outbox.courier.link.publish(self._status_topic, payload, qos=1, retain=True, done=answered)
+
+    def _say_ended(self) -> None:
+        _log.info("played to its end", camera=self._settings.camera, source=self._settings.source)
+        self._camera = "played to its end"
+        figures.camera_lost()
+        self._health.good("camera", self._camera)
 
     def _say_gone(self, reason: str, wait_s: float) -> None:
         self._camera = reason

@@ -2,6 +2,7 @@
 
 import re
 import urllib.parse
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -11,6 +12,7 @@ from facefleet.detector.areas import Area, areas_of
 from facefleet.detector.crop import Format
 from facefleet.detector.sources.live import PixelFormat
 from facefleet.messaging import topics
+from facefleet.runtime.clock import Trust
 from facefleet.runtime.settings import BrokerSettings, Name
 
 MIB = 1024 * 1024
@@ -97,9 +99,11 @@ class DetectorSettings(BrokerSettings):
     outbox_max_bytes: int = Field(default=256 * MIB, ge=64 * MIB)
     """What the outbox may take on disk."""
     outbox_when_full: WhenFull = "drop_oldest"
-    clock: Literal["kernel", "trusted"] = "kernel"
-    """How to know that the clock is right: the kernel's word (set by NTP), or the operator's."""
+    clock: Trust = "kernel"
+    """How to know that the clock is right."""
     state_dir: str = "/var/lib/facefleet"
+    paused_dir: Path = Path("/run/paused")
+    """A file of the camera's name in it pauses the camera."""
 
     @model_validator(mode="after")
     def _only_files_loop(self) -> Self:

@@ -17,9 +17,10 @@ Say = Callable[[bytes, Callable[[], None]], None]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A camera's status: `camera` is "ok" or what is wrong with it.
+    """A camera's status: `camera` is "ok", "paused", "starting" or what is wrong with it.
 
-    captured = handed_on + given_up + held, of all time. `clock` is "right" or "unsynchronized".
+    captured = handed_on + given_up + held, of all time. `clock` is "right" or "unsynchronized"; `last_face`
+    is the time of the newest picture that was captured since the start.
     """
 
     state: str
@@ -31,6 +32,7 @@ class Status:
     frames: int
     clock: str = "right"
     fps: float = 0.0
+    last_face: str | None = None
 
     def encoded(self) -> bytes:
         """Return the payload, JSON."""

@@ -18,12 +18,14 @@ class Bulletin:
         self._said: object = None
         self._said_at = 0.0
 
+    def due(self, news: object) -> bool:
+        """Return whether `news` are others than last time, or that was long ago."""
+        return news != self._said or time.monotonic() - self._said_at >= EVERY_S
+
     def tell(self, payload: bytes, news: object) -> None:
-        """Say it if `news` are others than last time, or that was long ago."""
-        now = time.monotonic()
-        if news != self._said or now - self._said_at >= EVERY_S:
-            self._said, self._said_at = news, now
-            self.say(payload)
+        """Say it, and remember which news it told."""
+        self._said, self._said_at = news, time.monotonic()
+        self.say(payload)
 
     def say(self, payload: bytes, told: threading.Event | None = None) -> None:
         """Say it now; `told` is set once the broker has it, or will not have it. Any thread."""

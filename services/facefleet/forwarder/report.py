@@ -1,10 +1,11 @@
-"""What a device says of itself on `status/<device>`: its own accounts and its cameras'."""
+"""What a device says of itself on `status/<device>`: its own accounts, its state and its cameras'."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 from facefleet.custody.entry import Accounts
+from facefleet.forwarder.host import Host
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
 
@@ -12,14 +13,26 @@ OFFLINE = json.dumps({"state": "offline"}).encode()
 """The last will."""
 
 
+class Standing(NamedTuple):
+    """How the device stands beside its accounts. Times are as the message says them."""
+
+    said: str
+    started: str
+    release: str
+    cloud: str
+    """The way to the cloud: `connected`, or what is wrong with it and the remedy."""
+    cloud_since: str
+    last_receipt: str | None
+    clock: str
+    certificate_ends: str | None
+
+
 @dataclass(slots=True)
 class Report:
     """Gathers the newest status of each camera, as the edge broker retains it."""
 
     device: str
-    release: str = ""
-    cloud: str = "not connected yet"
-    """The way to the cloud: `connected`, or what is wrong with it and the remedy."""
+    spool_max_bytes: int
     cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def hear(self, delivery: Delivery) -> None:
@@ -39,13 +52,13 @@ class Report:
         else:
             self.cameras.pop(camera, None)
 
-    def encoded(self, state: str, accounts: Accounts) -> bytes:
+    def encoded(self, state: str, standing: Standing, host: Host, accounts: Accounts) -> bytes:
         """Return the payload, JSON. Of the device: taken = stored + dead + given_up + held."""
         return json.dumps(
             {
                 "state": state,
-                "release": self.release,
-                "cloud": self.cloud,
+                **standing._asdict(),
+                "host": asdict(host),
                 "taken": accounts.taken,
                 "stored": accounts.handed_on,
                 "dead": accounts.rejected,
@@ -53,9 +66,20 @@ class Report:
                 "held": accounts.held,
                 "oldest_s": round(accounts.oldest_s),
                 "spool_bytes": accounts.disk_bytes,
+                "spool_max_bytes": self.spool_max_bytes,
                 "cameras": self.cameras,
             }
         ).encode()
+
+    def news(self, standing: Standing, accounts: Accounts) -> object:
+        """Return what makes a status worth saying at once when it is another; figures that drift do not."""
+        cameras = sorted((name, said.get("state"), said.get("camera")) for name, said in self.cameras.items())
+        return (
+            accounts.taken,
+            accounts.held,
+            *(standing.release, standing.cloud, standing.clock, standing.certificate_ends),
+            json.dumps(cameras, default=str),
+        )
 
 
 def camera_statuses(device: str) -> str:

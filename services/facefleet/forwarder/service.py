@@ -1,28 +1,35 @@
 """The forwarder's story: from the edge broker to the disk, from there to the cloud, until a receipt comes."""
 
 import threading
+from datetime import UTC, datetime
 
 from facefleet.courier.courier import Courier
 from facefleet.courier.figures import Figures
+from facefleet.custody.entry import Accounts
 from facefleet.custody.errors import SpoolError
 from facefleet.custody.spool import Spool
 from facefleet.forwarder.bulletin import Bulletin
+from facefleet.forwarder.certificate import Certificate
+from facefleet.forwarder.host import host_of
 from facefleet.forwarder.intake import Intake
-from facefleet.forwarder.report import OFFLINE, Report, camera_statuses
+from facefleet.forwarder.release import running_release
+from facefleet.forwarder.report import OFFLINE, Report, Standing, camera_statuses
 from facefleet.forwarder.settings import ForwarderSettings
+from facefleet.forwarder.way import CONNECTED, NOT_YET, Way
 from facefleet.messaging import topics
 from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.link import SESSION_FOR_EVER_S, Link, Will
 from facefleet.messaging.loop import Loop
 from facefleet.messaging.receipts import Answer, Receipts
+from facefleet.runtime import clock
 from facefleet.runtime.health import Health
+from facefleet.runtime.moment import Moment, iso
 from facefleet.runtime.service import ServiceError
 
 CONDITIONS = ("edge_broker", "cloud_broker", "spool")
 FRESH_BYTES = 2 * 1024 * 1024
 STATUS_ON_CHANGE_S = 2.0
 LAST_STATUS_S = 1.0
-CONNECTED = "connected"
 
 
 def run(settings: ForwarderSettings, health: Health, stop: threading.Event) -> None:
@@ -51,11 +58,16 @@ class Forwarder:
 
     def __init__(self, settings: ForwarderSettings, health: Health, spool: Spool) -> None:
         """Put the parts together; see `run`."""
+        self._settings = settings
         self._spool = spool
         self._loop = Loop("forwarder")
         self._figures = Figures(spool)
-        self._report = Report(settings.device, settings.release)
-        self._cloud = "not connected yet"
+        self._report = Report(settings.device, settings.spool_max_bytes)
+        self._started = Moment.now()
+        self._connection = NOT_YET
+        self._way = Way()
+        identity = settings.cloud_identity
+        self._certificate = Certificate(identity.certificate if identity else None)
         self._show_cloud = health.follow("cloud_broker")
         self._probes_topic = topics.camera_receipts(settings.device, topics.PROBE)
         status_topic = topics.device_status(settings.device)
@@ -66,7 +78,7 @@ class Forwarder:
             f"{settings.device}-forwarder",
             receipts_topic=topics.receipts(settings.device),
             limits=settings.limits,
-            identity=settings.cloud_identity,
+            identity=identity,
             qos=settings.qos,
             on_state=self._cloud_turned,
             on_probe=self._pass_on,
@@ -127,20 +139,41 @@ class Forwarder:
 
     def _tell(self) -> None:
         """Say the status soon after it changed, on both brokers: at least one is in reach of an operator."""
-        self._report.cloud = self._cloud if self._cloud != CONNECTED else self._courier.trouble or CONNECTED
-        accounts = self._spool.accounts()
-        payload = self._report.encoded("online", accounts)
-        for bulletin in self._bulletins:
-            bulletin.tell(payload, (accounts.taken, accounts.held, self._report.cloud))
+        standing, accounts = self._standing(), self._spool.accounts()
+        news = self._report.news(standing, accounts)
+        if due := [bulletin for bulletin in self._bulletins if bulletin.due(news)]:
+            payload = self._encoded("online", standing, accounts)
+            for bulletin in due:
+                bulletin.tell(payload, news)
         self._loop.after(STATUS_ON_CHANGE_S, self._tell)
+
+    def _encoded(self, state: str, standing: Standing, accounts: Accounts) -> bytes:
+        return self._report.encoded(state, standing, host_of(self._settings.state_dir), accounts)
+
+    def _standing(self) -> Standing:
+        """Look how the device stands."""
+        self._way.turn(
+            self._connection if self._connection != CONNECTED else self._courier.trouble or CONNECTED
+        )
+        receipt = self._courier.last_receipt
+        return Standing(
+            said=iso(datetime.now(UTC)),
+            started=self._started.said(),
+            release=running_release(self._settings.shown_dir),
+            cloud=self._way.standing,
+            cloud_since=self._way.since.said(),
+            last_receipt=receipt.said() if receipt else None,
+            clock=clock.standing(self._settings.clock),
+            certificate_ends=self._certificate.ends(),
+        )
 
     def _say_goodbye(self, bulletin: Bulletin) -> None:
         told = threading.Event()
-        bulletin.say(self._report.encoded("stopped", self._spool.accounts()), told)
+        bulletin.say(self._encoded("stopped", self._standing(), self._spool.accounts()), told)
         told.wait(LAST_STATUS_S)
 
     def _cloud_turned(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - a callback has positional arguments
-        self._cloud = CONNECTED if connected else detail
+        self._connection = CONNECTED if connected else detail
         self._show_cloud(connected, detail)
 
     def _pass_on(self, probe: bytes, answer: Answer) -> None:

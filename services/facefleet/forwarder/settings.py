@@ -6,6 +6,7 @@ from pydantic import Field
 
 from facefleet.courier.limits import Limits, Priority
 from facefleet.custody.spool import WhenFull
+from facefleet.runtime.clock import Trust
 from facefleet.runtime.identity import OURS, Identity
 from facefleet.runtime.settings import BrokerSettings, BrokerUrl, Name
 
@@ -41,6 +42,10 @@ class ForwarderSettings(BrokerSettings):
     receipt_timeout_s: float = Field(default=10.0, gt=0, le=3600)
     retry_most_s: float = Field(default=60.0, gt=0, le=3600)
     """Most that a message waits before it is sent again."""
+    clock: Trust = "kernel"
+    """How to know that the clock is right."""
+    shown_dir: Path = Path("/run/stack")
+    """Where the host shows what it runs, in files that change while we do: `release`."""
 
     @property
     def cloud_identity(self) -> Identity | None:

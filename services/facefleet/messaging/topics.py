@@ -1,4 +1,4 @@
-"""The topics: `<prefix>/<device>/<camera>` for faces, `receipts/...`, `status/...`."""
+"""The topics: `<prefix>/<device>/<camera>` for faces, `receipts/...`, `status/...`, `stored/...`."""
 
 from facefleet.messaging.event import MalformedEventError
 
@@ -35,6 +35,11 @@ def receipts(device: str) -> str:
 def camera_receipts(device: str, camera: str) -> str:
     """Return the topic on which a camera hears what its device has taken."""
     return f"receipts/{device}/{camera}"
+
+
+def stored(device: str, camera: str) -> str:
+    """Return the topic on which the processors tell of each face that they stored."""
+    return f"stored/{device}/{camera}"
 
 
 def shared(group: str, topic: str) -> str:

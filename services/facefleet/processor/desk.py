@@ -43,6 +43,8 @@ _seconds = Histogram("facefleet_put_seconds", "Seconds from message to object, r
 
 Reply = Callable[[str, Answer, bytes], None]
 """Device, what became of its message, the message's Correlation Data."""
+Tell = Callable[[str, str, bytes], None]
+"""Device, camera, and what to tell of a face that is stored."""
 Same = tuple[str, bytes, bytes]
 """All that makes two messages the same: topic, attributes and payload. Two with one id need not be."""
 
@@ -75,13 +77,16 @@ class Job:
 class Desk:
     """Takes messages; once one's object is in the bucket, acknowledges and answers each of its copies."""
 
-    def __init__(self, settings: ProcessorSettings, bucket: Bucket, health: Health, reply: Reply) -> None:
+    def __init__(
+        self, settings: ProcessorSettings, bucket: Bucket, health: Health, reply: Reply, tell: Tell
+    ) -> None:
         self._image_max_bytes = settings.image_max_bytes
         self._room_bytes = settings.room_bytes
         self._retry_most_s = settings.retry_most_s
         self._bucket = bucket
         self._health = health
         self._reply = reply
+        self._tell = tell
         self._lock = threading.Lock()
         self._held: dict[Same, Job] = {}
         self._held_bytes = 0
@@ -218,8 +223,11 @@ class Desk:
             _dead.inc()
             _log.warning("dead letter", key=parcel.key, size=size, reason=parcel.rejected)
             return
-        if put is Put.STORED:
-            (_probes if parcel.is_probe else _stored.labels(device=parcel.device)).inc()
+        if put is Put.STORED and parcel.is_probe:
+            _probes.inc()
+        elif put is Put.STORED:
+            _stored.labels(device=parcel.device).inc()
+            self._tell(parcel.device, parcel.upload.metadata["camera"], parcel.notice())
         _log.info(put.value, key=parcel.key, size=size, ms=round(seconds * 1000))
 
     # --- the bucket's health ---

@@ -27,6 +27,9 @@ class Inbox(Protocol):
     def answer(self, device: str, answer: Answer, correlation: bytes) -> None:
         """Tell a device what became of a message, soon. Any thread."""
 
+    def tell(self, device: str, camera: str, notice: bytes) -> None:
+        """Let whoever shows faces know of one that is stored; it need not arrive. Any thread."""
+
     def close(self) -> None:
         """Send the answers that wait, and end."""
 
@@ -67,6 +70,11 @@ class MqttInbox:
         """Add to the next batch of receipts for the device."""
         if self._receipts:
             self._receipts.add(topics.receipts(device), answer, correlation)
+
+    def tell(self, device: str, camera: str, notice: bytes) -> None:
+        """Publish it at QoS 0: the bucket is what counts, and it can be listed."""
+        if self._link:
+            self._link.publish(topics.stored(device, camera), notice, qos=0)
 
     def close(self) -> None:
         """Send the last receipts and disconnect; what is not acknowledged is sent again by who sent it."""

@@ -15,7 +15,7 @@ PROBE_EVERY_S = 30.0
 def run(settings: ProcessorSettings, health: Health, stop: threading.Event) -> None:
     """Store faces until told to stop."""
     inbox = MqttInbox(settings, health)
-    desk = Desk(settings, Bucket(settings, settings.encryption), health, inbox.answer)
+    desk = Desk(settings, Bucket(settings, settings.encryption), health, inbox.answer, inbox.tell)
     desk.await_bucket(stop)
     if not stop.is_set():
         inbox.open(desk.take, desk.lost)

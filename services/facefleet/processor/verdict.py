@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import urllib.parse
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,10 @@ class Parcel:
     def is_probe(self) -> bool:
         """Return whether it is no face but the proof that the way is open."""
         return self.upload.key.startswith(PROBES)
+
+    def notice(self) -> bytes:
+        """Return what is told of a stored face, JSON: its key and its attributes."""
+        return json.dumps({"key": self.key, "attributes": dict(self.upload.metadata)}).encode()
 
     def without_body(self) -> "Parcel":
         """Return the same parcel, emptied: for what S3 takes in no form."""

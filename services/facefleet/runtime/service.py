@@ -62,7 +62,7 @@ def main(
     threading.Thread(target=health.write_until, args=(stop,), name="health", daemon=True).start()
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
-    log.info("started", **({"release": settings.release} if settings.release else {}))
+    log.info("started")
     try:
         run(settings, health, stop)
     except ServiceError as error:

@@ -42,8 +42,6 @@ class ServiceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    release: str = ""
-    """What this service is part of; shown in its log and in the device's status."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     health_file: str = "/run/facefleet/health.json"
     metrics_port: int = Field(default=9464, ge=0, le=65535)

@@ -13,10 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from facefleet.runtime import logs
 from facefleet.runtime.identity import Identity
 from facefleet.runtime.settings import BrokerUrl
-from facefleet.sheet.account import Account, Camera, Report, count_dead, count_faces, newest
+from facefleet.sheet.account import Account, Report, count_dead, count_faces, newest
 from facefleet.sheet.bucket import Bucket, BucketError
 from facefleet.sheet.cameras import BrokerError, Cameras
 from facefleet.sheet.picture import Tile, contact_sheet
+from facefleet.storage.faces import Camera
 
 SHOWN = 48
 LOOK_EVERY_S = 1.0

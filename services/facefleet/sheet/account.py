@@ -1,43 +1,12 @@
 """Compares what the cameras captured with what the bucket holds. Pure."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple
 
 from facefleet.messaging.topics import PROBE
-
-FACES = "faces/"
-DEAD_LETTERS = "dead-letter/"
-
-_FACE_KEY = re.compile(
-    r"faces/(?P<device>[^/]+)/(?P<camera>[^/]+)/\d{4}/\d\d/\d\d/"
-    r"(?P<stamp>\d{8}T\d{6}\.\d{3})Z-(?P<id>[^/]+)\.(?:png|jpg|webp)"
-)
-_STAMP = "%Y%m%dT%H%M%S.%f"
-
-
-class Camera(NamedTuple):
-    """A camera and the device that it hangs on."""
-
-    device: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return `device/camera`."""
-        return f"{self.device}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFace:
-    """A face in the bucket, as its key tells."""
-
-    key: str
-    camera: Camera
-    time: datetime
+from facefleet.storage.faces import Camera, StoredFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +100,6 @@ def read_status(topic: str, payload: bytes) -> tuple[Camera, Report] | None:
     except (ValueError, TypeError, KeyError):
         return Camera(device, camera), Report("unreadable")
     return Camera(device, camera), Report(state, _count(said, "captured"), _count(said, "given_up") or 0)
-
-
-def read_key(key: str) -> StoredFace | None:
-    """Read the key of a stored face; None when it is another object's."""
-    found = _FACE_KEY.fullmatch(key)
-    if not found:
-        return None
-    try:
-        time = datetime.strptime(found["stamp"], _STAMP).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return StoredFace(key, Camera(found["device"], found["camera"]), time)
 
 
 def count_faces(faces: Iterable[StoredFace]) -> Counter[Camera]:

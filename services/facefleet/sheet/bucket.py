@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from facefleet.sheet.account import DEAD_LETTERS, FACES, StoredFace, read_key
+from facefleet.storage.faces import DEAD_LETTERS, FACES, StoredFace, read_key
 from facefleet.storage.s3 import S3Settings, client
 
 GETS_AT_ONCE = 8

@@ -9,7 +9,8 @@ from pydantic import AnyUrl
 from facefleet.messaging import topics
 from facefleet.messaging.link import Delivery, Link
 from facefleet.runtime.identity import Identity
-from facefleet.sheet.account import Camera, Report, read_status
+from facefleet.sheet.account import Report, read_status
+from facefleet.storage.faces import Camera
 
 CONNECT_WITHIN_S = 5.0
 QUIET_S = 0.5

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facefleet.sheet.account import Camera
+from facefleet.storage.faces import Camera
 
 Image = NDArray[np.uint8]
 """Height x width x 3, blue-green-red."""

@@ -31,8 +31,8 @@ class S3Settings(ServiceSettings):
         return f"{self.bucket} at {self.s3_endpoint or f'AWS {self.s3_region}'}"
 
 
-def client(settings: S3Settings, connections: int = 10) -> "S3Client":
-    """Return an S3 client that leaves retrying to whoever knows what is at stake."""
+def client(settings: S3Settings, connections: int = 10, *, attempts: int = 1) -> "S3Client":
+    """Return an S3 client that, unless told, leaves retrying to whoever knows what is at stake."""
     return boto3.Session().client(  # a session of its own reads the credentials anew
         "s3",
         endpoint_url=str(settings.s3_endpoint) if settings.s3_endpoint else None,
@@ -41,7 +41,7 @@ def client(settings: S3Settings, connections: int = 10) -> "S3Client":
             max_pool_connections=connections,
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
-            retries={"total_max_attempts": 1, "mode": "standard"},
+            retries={"total_max_attempts": attempts, "mode": "standard"},
             s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},
         ),
     )

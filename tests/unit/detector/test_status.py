@@ -82,4 +82,5 @@ def test_fps_is_measured(desk: Desk) -> None:
         "frames": 25,
         "clock": "right",
         "fps": pytest.approx(5.0),
+        "last_face": None,
     }

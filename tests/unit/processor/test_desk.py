@@ -80,7 +80,9 @@ def make_scene(make_bucket: MakeBucket, tmp_path: Path) -> Iterator[MakeScene]:
         chosen = ProcessorSettings.model_validate(
             {"broker": "mqtt://x", "bucket": "faces", "retry_most_s": 0.05, **settings}
         )
-        desk = Desk(chosen, make_bucket(s3.reply), health, lambda *reply: replies.append(reply))
+        desk = Desk(
+            chosen, make_bucket(s3.reply), health, lambda *reply: replies.append(reply), lambda *_: None
+        )
         made.append(Scene(desk, s3, health, replies))
         return made[-1]
 

@@ -25,6 +25,12 @@ def test_what_the_kernel_says_counts(monkeypatch: pytest.MonkeyPatch, said: int,
     assert clock.known_right() is right
 
 
+def test_the_operators_word_counts_where_it_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 86_400.0)
+    assert clock.standing("kernel") == "unsynchronized"
+    assert clock.standing("trusted") == "right"
+
+
 def test_1970_is_wrong_whatever_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 86_400.0)
     assert not clock.known_right()

@@ -8,15 +8,13 @@ from facefleet.messaging.event import Box, FaceEvent
 from facefleet.processor.verdict import face_key
 from facefleet.sheet.account import (
     Account,
-    Camera,
     Report,
-    StoredFace,
     count_dead,
     count_faces,
     newest,
-    read_key,
     read_status,
 )
+from facefleet.storage.faces import Camera, StoredFace, read_key
 
 DOOR = Camera("jetson-01", "door")
 YARD = Camera("jetson-01", "yard")

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from facefleet.detector.finding.face import FaceFinder
-from facefleet.sheet.account import Camera
 from facefleet.sheet.picture import (
     CAPTION,
     COLUMNS,
@@ -22,6 +21,7 @@ from facefleet.sheet.picture import (
     fit,
     write,
 )
+from facefleet.storage.faces import Camera
 
 DOOR = Camera("jetson-01", "door")
 YARD = Camera("jetson-01", "yard")

@@ -1,0 +1,1 @@
+"""Shows the faces to those who may see them, as they come."""
