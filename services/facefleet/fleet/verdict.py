@@ -212,7 +212,11 @@ def _clock(device: Device) -> Iterator[Problem]:
 
 def _camera(name: str, camera: CameraState) -> Iterator[Problem]:
     if camera.paused:
-        yield Problem("note", f"camera {name} is paused", "nothing, if that is wanted")
+        yield Problem(
+            "note",
+            f"camera {name} is paused",
+            "nothing, if that is wanted; or else playbooks/resume.yml with --limit",
+        )
     elif camera.state == STOPPED:
         yield Problem("attention", f"the detector of camera {name} is stopped", f"start it: {_UP}")
     elif camera.state != ONLINE:

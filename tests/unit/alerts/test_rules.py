@@ -60,6 +60,7 @@ def test_every_processor_is_asked(count: int) -> None:
     processors = ["cloud-processor:9464", "cloud-processor-2:9464", "cloud-processor-3:9464"]
     assert jobs["processor"] == processors[:count]
     assert jobs["watch"] == ["cloud-watch:9464"]
+    assert jobs["gallery"] == ["cloud-gallery:9464"]
 
 
 @pytest.mark.parametrize(
