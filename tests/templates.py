@@ -31,4 +31,5 @@ def rendered(file: Path, **variables: Any) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, **options)
     environment.filters["to_json"] = json.dumps
     environment.filters["bool"] = bool
+    environment.filters["difference"] = lambda these, those: [each for each in these if each not in those]
     return environment.from_string(text).render(inventory_hostname="cloud", **variables)

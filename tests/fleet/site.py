@@ -139,6 +139,12 @@ class Site:
             time.sleep(1)
         raise AssertionError(f"{host}: {' '.join(command)} says nothing")
 
+    def roster(self) -> list[str]:
+        """Return the devices that the watch knows of."""
+        table = ("python3", "-m", "facefleet.fleet", "http://127.0.0.1:9465/fleet.json", "--json")
+        said = self.ask("cloud", "docker", "exec", "facefleet-cloud-watch-1", *table)
+        return list(json.loads(said)["devices"])
+
     def containers(self, host: str) -> dict[str, str]:
         """Return what runs in a host's engine: name to id."""
         listed = self.ask(host, "docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}")

@@ -266,6 +266,7 @@ def test_a_revoked_device_is_out_at_once_and_the_others_go_on(site: Site, tmp_pa
         assert thief.publish(f"status/{lost}") in ("Success", "No matching subscribers")
         site.play("playbooks/revoke.yml", "-e", f"revoke_host={lost}", limit=["control", CLOUD]).succeeded()
         assert thief.gone.wait(15), "the thief's session lives on"
+    assert lost not in site.roster()
     with pytest.raises(PermissionError), refused.connected(site.lab["cloud"].address, CA, stolen):
         pass
     site.lab[lost].plug()

@@ -7,16 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from docker import DockerClient
 from facefleet.fleet.roster import Entry, Roster
-from facefleet.messaging.link import Link, Will
+from facefleet.messaging.link import Link, Outcome, Will
 
 from tests.integration.conftest import MakeBroker, MakeLink, MakeService
 from tests.integration.containers import Broker
 from tests.integration.services import Service
 from tests.integration.waiting import await_until, free_port
+from tests.templates import CLOUD, ROOT, defaults, rendered
 
 ONLINE = {"state": "online", "cloud": "connected", "held": 2, "cameras": {"lobby": {"state": "online"}}}
 OFFLINE = b'{"state": "offline"}'
+RULES = {"cloud_topic_prefix": "face_detection", "access_revoked": ["jetson-02"]}
+REVOKED = "{{ revoke_host }}"
 
 
 class Watched:
@@ -165,3 +170,42 @@ def test_without_its_broker_it_says_so_and_comes_back(
     await_until(lambda: any("broker" in problem for problem in service.problems()), 5, "and shown")
     broker.start()
     service.await_healthy()
+
+
+def forgetting() -> list[str]:
+    """Return the command of playbooks/revoke.yml."""
+    (task,) = yaml.safe_load((ROOT / "playbooks/revoked/forget_status.yml").read_text())
+    words: list[str] = task["community.docker.docker_compose_v2_exec"]["argv"]
+    return words
+
+
+def test_revoking_takes_the_device_out_under_the_rules_that_we_ship(
+    engine: DockerClient,
+    images: dict[str, str],
+    make_service: MakeService,
+    make_link: MakeLink,
+    tmp_path: Path,
+) -> None:
+    broker = Broker(engine, images["broker"], tmp_path / "broker", guarded=True)
+    rules = rendered(
+        CLOUD / "acl.j2", **defaults("cloud") | RULES, groups={"edge": ["jetson-01", "jetson-02"]}
+    )
+    (tmp_path / "broker/acl").unlink()
+    (tmp_path / "broker/acl").write_text(rules)
+    try:
+        broker.start()
+        watched = Watched(make_service, broker, tmp_path)
+        watched.start().await_healthy()
+        link = make_link(broker.port)
+        await_until(lambda: link.connected, 10, "connected")
+        outcomes: list[Outcome] = []
+        link.publish("status/jetson-02", json.dumps(ONLINE).encode(), qos=1, retain=True)
+        link.publish("face_detection/jetson-02/lobby", b"face", qos=1, done=outcomes.append)
+        watched.await_state("jetson-02", "online")
+        assert outcomes == [Outcome.REFUSED]
+
+        ended = broker._container.exec_run([word.replace(REVOKED, "jetson-02") for word in forgetting()])
+        assert ended.exit_code == 0, ended.output
+        watched.await_gone("jetson-02")
+    finally:
+        broker.remove()
