@@ -25,10 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         print(roster.as_json(now))
         return
-    roster.expect(name for name in options.expected.split(",") if name)
+    expected = [name for name in options.expected.split(",") if name]
+    strangers = [entry.name for entry in roster.entries if expected and entry.name not in expected]
+    roster.expect(expected)
     if options.only:
         roster = roster.only(options.only.split(","))
     print(table(roster, now))
+    if strangers and not options.only:
+        print(
+            f"\nNot in the inventory: {', '.join(strangers)}. playbooks/revoke.yml takes out what is no more."
+        )
 
 
 def _read(source: str) -> str:

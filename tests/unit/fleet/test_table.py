@@ -96,6 +96,21 @@ def test_the_command_prints_a_roster_of_a_file(tmp_path: Path, capsys: pytest.Ca
     assert "jetson-02" not in printed
 
 
+def test_a_device_that_is_in_no_inventory_any_more_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roster = Roster()
+    for name in ("jetson-01", "jetson-02"):
+        roster.hear(name, say(), NOW)
+    printed = []
+    for options in ([], ["--expected", "jetson-02"], ["--expected", "jetson-02", "--only", "jetson-02"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO(roster.as_json(NOW)))
+        main(["-", *options])
+        printed.append(capsys.readouterr().out)
+
+    assert ["Not in the inventory: jetson-01." in text for text in printed] == [False, True, False]
+
+
 def test_the_command_prints_what_devices_answered(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
