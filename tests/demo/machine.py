@@ -31,9 +31,9 @@ def run(*command: str, timeout_s: float = 900, check: bool = True) -> subprocess
     return done
 
 
-def play(*arguments: str, check: bool = True) -> str:
+def play(*arguments: str, check: bool = True, inventory: str = "inventory/demo") -> str:
     """Run a playbook on the demo's inventory and return its output."""
-    return run(str(PLAYBOOK), "-i", "inventory/demo", *arguments, check=check).stdout
+    return run(str(PLAYBOOK), "-i", inventory, *arguments, check=check).stdout
 
 
 def changed_count(output: str) -> int:
@@ -61,6 +61,13 @@ def has_docker() -> bool:
 def compose(stack: str, *arguments: str) -> str:
     """Run docker compose in a stack's folder, as the README tells."""
     return docker("compose", "--project-directory", str(STACKS / stack), *arguments)
+
+
+def said(topic: str) -> dict[str, Any]:
+    """Return what is retained on a topic of the edge broker."""
+    heard = compose("edge", "exec", "-T", "broker", "mosquitto_sub", "-t", topic, "-C", "1", "-W", "10")
+    status: dict[str, Any] = json.loads(heard)
+    return status
 
 
 def kill(container: dict[str, Any]) -> None:

@@ -174,6 +174,66 @@ def test_one_changed_template_restarts_one_container(tmp_path: Path) -> None:
     assert {name for name in after if after[name] != again[name]} == {"facefleet-edge-broker-1"}
 
 
+@pytest.fixture
+def edited() -> Iterator[Callable[[str, str], str]]:
+    """Edit the device's variables, in an inventory of the test's own that has the same place in the tree."""
+    copy = machine.REPO / ".cache/edited"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(machine.REPO / "inventory/demo", copy)
+
+    def edit(before: str, after: str) -> str:
+        file = copy / "host_vars/demo.yml"
+        assert file.read_text().count(before) == 1
+        file.write_text(file.read_text().replace(before, after))
+        return str(copy)
+
+    yield edit
+    shutil.rmtree(copy)
+
+
+def test_a_cameras_setting_reaches_its_device_soon_and_restarts_nothing_else(
+    edited: Callable[[str, str], str],
+) -> None:
+    before = machine.container_ids()
+    begun = time.monotonic()
+    machine.play("playbooks/edge.yml", "--limit", "demo", inventory=edited("repeat_s: 5", "repeat_s: 6"))
+    took_s = time.monotonic() - begun
+    after = machine.container_ids()
+    assert {name for name in before if before[name] != after[name]} == {"facefleet-edge-detector-lobby-1"}
+    assert took_s < 45, "on a machine with nothing else to do it is 15"
+    release = (machine.STACKS / "edge/current").resolve().name
+    await_until(lambda: machine.said("status/demo")["release"] == release, 10, "it says its new release")
+    bad = machine.play("playbooks/edge.yml", check=False, inventory=edited("edge_cameras:", "edge_camera:"))
+    assert "edge_camera, which no role knows" in re.sub(r"\s+", " ", bad)
+    machine.play("playbooks/edge.yml")
+    again = machine.container_ids()
+    assert {name for name in after if after[name] != again[name]} == {"facefleet-edge-detector-lobby-1"}
+
+
+def test_a_paused_camera_is_off_until_it_is_resumed() -> None:
+    def lobby() -> dict[str, object]:
+        cameras: dict[str, dict[str, object]] = machine.said("status/demo")["cameras"]
+        return cameras["lobby"]
+
+    pause = ("playbooks/pause.yml", "-e", "pause_camera=lobby", "--limit", "demo")
+    before = machine.container_ids()
+    refused = machine.play("playbooks/pause.yml", "-e", "pause_camera=lobbby", check=False)
+    assert "demo has no camera lobbby. Its cameras are lobby, garden" in re.sub(r"\s+", " ", refused)
+    assert machine.changed_count(machine.play(*pause, "--check")) == 1
+    assert machine.said("status/demo/lobby")["camera"] == "ok"
+    assert "lobby is paused until" in machine.play(*pause)
+    assert machine.changed_count(machine.play(*pause)) == 0
+    await_until(lambda: lobby()["camera"] == "paused", 10, "the device says so too")
+    frames = machine.said("status/demo/lobby")["frames"]
+    time.sleep(6)  # it says its status every five seconds
+    status = machine.said("status/demo/lobby")
+    assert (status["frames"], status["fps"]) == (frames, 0)
+    assert machine.said("status/demo/garden")["camera"] == "ok"
+    assert machine.changed_count(machine.play("playbooks/resume.yml", "--limit", "demo")) == 1
+    await_until(lambda: machine.said("status/demo/lobby")["frames"] > frames, 10, "frames come again")
+    assert machine.container_ids() == before
+
+
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [
