@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from mypy_boto3_s3 import S3Client
 
+from tests.integration.conftest import MakeService
 from tests.integration.containers import S3Server
 from tests.integration.services import environment
+from tests.integration.waiting import await_until
 
 BUCKET = "forgotten"
 _numbers = itertools.count()
@@ -170,3 +172,30 @@ def test_a_selection_is_checked_without_a_bucket(s3: S3Server) -> None:
     assert refused.returncode == 1
     assert "needs its device" in refused.stderr
     assert said(forget(s3, "--check", "--device", "a"))["selection"] == "a"
+
+
+def test_what_was_kept_long_enough_goes_by_itself(
+    s3: S3Server, admin: S3Client, device: str, make_service: MakeService
+) -> None:
+    wrong_clock, today = (
+        face(device, "lobby", time) for time in (datetime(2038, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    )
+    dead = f"dead-letter/{device}/lobby/ab12"
+    put(admin, wrong_clock, today, dead)
+    keeper = make_service(
+        "forget.keeper",
+        {
+            "AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials("eraser")),
+            "FACEFLEET_BUCKET": BUCKET,
+            "FACEFLEET_S3_ENDPOINT": s3.url,
+            "FACEFLEET_FACES_DAYS": str(3 / 86_400),
+            "FACEFLEET_EVERY_S": "0.5",
+        },
+    )
+    await_until(lambda: versions(admin, device) == [dead], 30, "the faces are gone, dead letters are kept")
+    keeper.await_healthy()
+    assert keeper.lines("kept long enough, deleted", "area=faces")
+    young = face(device, "lobby", datetime.now(UTC))
+    put(admin, young)
+    assert young in versions(admin, device)
+    assert keeper.stop() == 0

@@ -427,3 +427,21 @@ def test_over_mutual_tls_a_killed_broker_gets_all_again_and_an_acl_drops_nothing
     after = Taker(site, cloud)
     await_released(forwarder, 120, 60)
     assert set(after.ids) == {event.id for event in events[1:]}
+
+
+def test_what_waits_longer_than_it_may_is_given_up_and_counted(site: Site, cloud: Broker) -> None:
+    cloud.stop()
+    forwarder = site.forwarder(cloud, keep_s=2)
+    old = site.events(20)
+    site.publish(site.camera(), *old)
+    await_until(lambda: accounts(forwarder)["given_up"] == 20, 15, "the old ones are given up")
+    assert forwarder.lines("too old: given up")
+    assert accounts(forwarder)["held"] == 0
+    cloud.start()
+    taker = Taker(site, cloud)
+    forwarder.await_healthy()
+    young = site.events(5)
+    site.publish(site.camera(), *young)
+    taker.await_all(young)
+    await_released(forwarder, 5)
+    assert accounts(forwarder)["taken"] == 25

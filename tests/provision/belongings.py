@@ -32,7 +32,7 @@ def count(session: boto3.Session) -> dict[str, int]:
         "instance": len(instances(session)),
         "volume": len(ec2.describe_volumes()["Volumes"]),
         "address": len(ec2.describe_addresses()["Addresses"]),
-        "role": len([role for role in iam.list_roles()["Roles"] if role["RoleName"] == HOST]),
+        "role": len([role for role in iam.list_roles()["Roles"] if role["RoleName"].startswith(HOST)]),
         "profile": len([each for each in profiles if each["InstanceProfileName"] == HOST]),
         "bucket": len(
             [each for each in session.client("s3").list_buckets()["Buckets"] if each["Name"] == BUCKET]

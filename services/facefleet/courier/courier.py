@@ -34,6 +34,7 @@ from facefleet.runtime.moment import Moment
 from facefleet.runtime.settings import Qos
 
 TICK_S = 0.25
+LOOK_FOR_OLD_MOST_S = 60.0
 OTHER_END_EVERY = 4
 UNWRITTEN_MOST = 1024 * 1024
 """Bytes that wait for the socket: more would only age in memory."""
@@ -103,6 +104,7 @@ class Courier:
         self._turn = 0
         self._pick = 0
         self._waking = False
+        self._look_for_old_at = 0.0
         self.trouble = ""
         """What is wrong beyond the connection, as said last; empty while messages are taken."""
         self.last_receipt: Moment | None = None
@@ -310,7 +312,7 @@ class Courier:
         self.link.loop.defer(self._fill)
 
     def _tick(self) -> None:
-        """Send again what is late."""
+        """Send again what is late; let go what is too old."""
         now = time.monotonic()
         late = [ticket for ticket, each in self._out.items() if each.due <= now]
         for ticket in late:
@@ -323,6 +325,9 @@ class Courier:
             self._complain("receipts do not come in time, sending again")
         for ticket in [ticket for ticket, each in self._parked.items() if each.due <= now]:
             self._put_back(ticket, self._parked.pop(ticket))
+        if self._limits.keep_s and now >= self._look_for_old_at:
+            self._look_for_old_at = now + min(self._limits.keep_s / 4, LOOK_FOR_OLD_MOST_S)
+            self._spool.give_up_older(self._limits.keep_s)
         self._fill()
         if not self._ended:
             self.link.loop.after(TICK_S, self._tick)

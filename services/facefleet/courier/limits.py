@@ -20,3 +20,5 @@ class Limits:
     receipt_timeout_s: float = 10.0
     """From the broker's answer to the receipt; doubled with each try."""
     retry_most_s: float = 60.0
+    keep_s: float = 0.0
+    """What waits longer is given up; 0 keeps it for ever."""

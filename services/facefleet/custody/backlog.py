@@ -248,6 +248,16 @@ class Backlog:
                     return self._place(segment, segment.oldest_held())
             return None
 
+    def with_waiting(self) -> list[Segment]:
+        """Return the segments in which something waits, oldest first."""
+        with self.lock:
+            return [segment for segment in self.segments.values() if segment.waiting]
+
+    def oldest_in(self, segment: Segment) -> Place | None:
+        """Return the place of the oldest record of a segment that waits."""
+        with self.lock:
+            return self._place(segment, segment.next_waiting(newest=False)) if segment.waiting else None
+
     def dirty(self) -> Iterable[Segment]:
         """Return the segments that may have dead records whose space can be given back."""
         with self.lock:

@@ -24,6 +24,7 @@ from facefleet.custody.layout import (
     HEADER_SIZE,
     KEY_MASK,
     RECORD_SIZE,
+    WAITING,
     RecordHeader,
     decode_record,
 )
@@ -34,6 +35,7 @@ from facefleet.custody.segment import Segment
 from facefleet.custody.space import DISK_FULL
 from facefleet.custody.spares import Spares
 from facefleet.custody.writer import Newcomer, Writer
+from facefleet.runtime import logs
 
 __all__ = ["Spool", "WhenFull"]
 
@@ -46,6 +48,10 @@ SEGMENTS = 8
 MANY_DEAD = 8
 """So many empty segments are removed together."""
 MOST_TRIES = 16
+GIVEN_UP_AT_ONCE = 5_000
+"""The rest goes with the next look: nobody shall wait long."""
+
+_log = logs.get("custody")
 
 
 class Spool:
@@ -91,6 +97,8 @@ class Spool:
             self._backlog.add(segment)
         self._writing = threading.Lock()
         self._closed = False
+        self._owes_space = False
+        """What was too old may still lie in its blocks."""
         try:
             can_punch = folder_can_punch(folder)
         except OSError:
@@ -195,6 +203,36 @@ class Spool:
                 self._room.note(segment, first, end)
         self._fold_if_ripe()
         return sum(len(indices) for _, indices in released.values())
+
+    def give_up_older(self, age_s: float) -> int:
+        """Give up what has waited longer, and give back its space; returns how many records that were.
+
+        What is on its way stays: it may have arrived. One whose clock was wrong counts from this open.
+
+        Raises:
+            SpoolError: the disk fails where space is given back.
+        """
+        given_up = 0
+        for segment in self._backlog.with_waiting():
+            while given_up < GIVEN_UP_AT_ONCE and (place := self._backlog.oldest_in(segment)) is not None:
+                age = self._age_at(place)
+                if age is None or age <= age_s:
+                    break
+                if self._backlog.end(segment, place.number, Fate.GIVEN_UP, WAITING):
+                    self._room.note(segment, place.number)
+                    given_up += 1
+        if given_up:
+            _log.warning("too old: given up", records=given_up, keep_s=age_s)
+        self._owes_space = self._owes_space or given_up > 0
+        # Who writes just now is not waited for: the next look gives it back.
+        if self._owes_space and self._writing.acquire(blocking=False):
+            try:
+                if not self._closed:
+                    self._room.reclaim()
+                self._owes_space = False
+            finally:
+                self._writing.release()
+        return given_up
 
     @property
     def waiting(self) -> int:
@@ -341,14 +379,18 @@ class Spool:
 
     def _oldest_s(self) -> float:
         place = None if self._closed else self._backlog.oldest_held()
-        if place is None or place.data is None:
-            return 0.0
+        return (self._age_at(place) or 0.0) if place is not None else 0.0
+
+    def _age_at(self, place: Place) -> float | None:
+        """Return the age of what lies at a place; None when it cannot be read."""
+        if place.data is None:
+            return None
         try:
             data = os.pread(place.data.fd, RECORD_SIZE, place.segment.offsets[place.number])
         except OSError:
-            return 0.0
+            return None
         header = decode_record(data, place.segment.serial)
-        return 0.0 if header is None else self._age(place.segment, header)
+        return None if header is None else self._age(place.segment, header)
 
     def _fold_if_ripe(self) -> None:
         """Remove empty segments: many at once, or when nothing is held. Whoever writes does it after."""

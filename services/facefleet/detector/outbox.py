@@ -1,6 +1,7 @@
 """The outbox: an event is on the disk before it counts as captured, and stays until the forwarder has it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ class Outbox:
             settings.broker,
             f"{settings.device}-{settings.camera}-detector",
             receipts_topic=topics.camera_receipts(settings.device, settings.camera),
-            limits=LIMITS,
+            limits=replace(LIMITS, keep_s=settings.keep_s),
             identity=settings.broker_identity,
             qos=settings.qos,
             on_state=on_state,

@@ -99,6 +99,8 @@ class DetectorSettings(BrokerSettings):
     outbox_max_bytes: int = Field(default=256 * MIB, ge=64 * MIB)
     """What the outbox may take on disk."""
     outbox_when_full: WhenFull = "drop_oldest"
+    keep_s: float = Field(default=0.0, ge=0.0)
+    """What waits longer for the forwarder is given up; 0 keeps it for ever."""
     clock: Trust = "kernel"
     """How to know that the clock is right."""
     state_dir: str = "/var/lib/facefleet"

@@ -5,12 +5,13 @@ Source: S3 ListObjectVersions and DeleteObjects. In a bucket without versions ea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facefleet.forget.account import Found
-from facefleet.forget.selection import Reach, Selection
+from facefleet.forget.selection import Reach
 from facefleet.storage.s3 import S3Settings, client
 
 if TYPE_CHECKING:
@@ -26,6 +27,20 @@ _REMEDIES = {
     "InvalidAccessKeyId": "correct the keys",
     "SignatureDoesNotMatch": "correct the keys",
 }
+
+
+class Meant(Protocol):
+    """What is looked for."""
+
+    @property
+    def roots(self) -> list[str]:
+        """Return the folders in which all of it lies."""
+
+    def reach(self, folder: str) -> Reach:
+        """Return how much of a folder may be meant."""
+
+    def means(self, key: str, modified: datetime) -> bool:
+        """Say whether an object is meant."""
 
 
 class BucketError(Exception):
@@ -62,14 +77,14 @@ class Bucket:
         except BotoCoreError as error:
             raise self._trouble(error) from error
 
-    def selected(self, selection: Selection) -> Iterator[Found]:
+    def selected(self, meant: Meant) -> Iterator[Found]:
         """Yield what is meant, key by key; no folder is listed in which there is none of it.
 
         Raises:
             BucketError: the bucket cannot be listed.
         """
-        for root in selection.roots:
-            yield from self._walk(root, selection)
+        for root in meant.roots:
+            yield from self._walk(root, meant)
 
     def delete(self, batch: Sequence[Found]) -> list[Refusal]:
         """Delete at most BATCH_MOST versions, for ever; return those that are still there.
@@ -96,8 +111,8 @@ class Bucket:
             for each in answer.get("Errors", [])
         ]
 
-    def _walk(self, folder: str, selection: Selection) -> Iterator[Found]:
-        match selection.reach(folder):
+    def _walk(self, folder: str, meant: Meant) -> Iterator[Found]:
+        match meant.reach(folder):
             case Reach.NONE:
                 return
             case Reach.ALL:
@@ -105,9 +120,9 @@ class Bucket:
                     yield from page.found
             case Reach.SOME:
                 for page in self._pages(folder, "/"):
-                    yield from (each for each in page.found if selection.means(each.key, each.modified))
+                    yield from (each for each in page.found if meant.means(each.key, each.modified))
                     for below in page.folders:
-                        yield from self._walk(below, selection)
+                        yield from self._walk(below, meant)
 
     def _pages(self, prefix: str, delimiter: str) -> Iterator[_Page]:
         pages = self._client.get_paginator("list_object_versions").paginate(

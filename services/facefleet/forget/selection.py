@@ -65,7 +65,7 @@ class Selection:
             return Reach.SOME
         if self.begin is None and self.end is None:
             return Reach.ALL
-        return self._reach_in_time(_dates(names[2:]) if area == FACES else None)
+        return self._reach_in_time(days_of(names[2:]) if area == FACES else None)
 
     def means(self, key: str, modified: datetime) -> bool:
         """Say whether an object is meant; `modified` is when the bucket took it."""
@@ -90,8 +90,8 @@ class Selection:
     def _reach_in_time(self, dates: "tuple[date, date] | None") -> Reach:
         if dates is None:
             return Reach.SOME
-        begin, end = (self.begin or _midnight(date.min)), (self.end or _midnight(date.max))
-        first, last = _midnight(dates[0]), _midnight(dates[1])
+        begin, end = (self.begin or midnight(date.min)), (self.end or midnight(date.max))
+        first, last = midnight(dates[0]), midnight(dates[1])
         if last <= begin or first >= end:
             return Reach.NONE
         return Reach.ALL if begin <= first and last <= end else Reach.SOME
@@ -152,11 +152,12 @@ def _moment(which: str, text: str) -> datetime | None:
         ) from None
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Return the first moment of a day, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _dates(folders: Sequence[str]) -> tuple[date, date] | None:
+def days_of(folders: Sequence[str]) -> tuple[date, date] | None:
     """Return the days that a folder of a year, month or day has: the first, and the one after the last."""
     forms = (_YEAR, _TWO_DIGITS, _TWO_DIGITS)
     if len(folders) > len(forms) or not all(

@@ -26,6 +26,8 @@ class ForwarderSettings(BrokerSettings):
     spool_max_bytes: int = Field(default=1024 * MIB, ge=64 * MIB)
     """What the spool may take on disk."""
     spool_when_full: WhenFull = "reject"
+    keep_s: float = Field(default=0.0, ge=0)
+    """What waits longer for the cloud is given up; 0 keeps it for ever."""
     batch_most: int = Field(default=128, ge=1, le=1000)
     """Messages written to the disk at once."""
     batch_ms: float = Field(default=2.0, ge=0, le=1000)
@@ -69,4 +71,5 @@ class ForwarderSettings(BrokerSettings):
             bandwidth_bytes_s=self.bandwidth_bytes_s,
             receipt_timeout_s=self.receipt_timeout_s,
             retry_most_s=self.retry_most_s,
+            keep_s=self.keep_s,
         )

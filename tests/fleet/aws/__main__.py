@@ -51,6 +51,7 @@ class Front:
             return self._metadata.answer(request)(environ, start_response)
         # As behind AWS's own edge: what it forwards came over TLS unless it says otherwise.
         mending.SECURE.set(request.headers.get("X-Forwarded-Proto", "https") == "https")
+        mending.LISTED.set(request.args.get("prefix", ""))
         return self._faults(environ, start_response)
 
     def _switch(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ Source: moto 5.2.5 read beside the API references of EC2, IAM and S3.
 
 import base64
 import contextvars
+import fnmatch
 import hashlib
 import json
 import random
@@ -17,19 +18,22 @@ from moto.ec2.models import elastic_ip_addresses as eip_models
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses import general
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
-from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
 from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
 SECURE: contextvars.ContextVar[bool] = contextvars.ContextVar("secure", default=True)
 """Whether the request of now came over TLS, as far as policies are told."""
+LISTED: contextvars.ContextVar[str] = contextvars.ContextVar("listed", default="")
+"""The prefix that it lists."""
 
 
 def mend(region: str, host_keys: list[str], addresses: list[str]) -> None:
     """Mend the faults; each instance's console shows the host keys, elastic IPs are the addresses in turn."""
     EC2_PREFIX_TO_RESOURCE["eipalloc"] = "elastic-ip"  # else an address's tags are never found again
     _evaluate_conditions()
+    _trust_roles()
     _answer_denials_of_the_bucket()
     _check_digests()
     show_on_the_console(host_keys)
@@ -55,10 +59,30 @@ def _evaluate_conditions() -> None:
                 raise NotImplementedError(f"condition Bool on {key}")
             if (str(wanted).lower() == "true") is not SECURE.get():
                 return PermissionResult.NEUTRAL
+        for key, pattern in conditions.pop("StringLike", {}).items():
+            if key != "s3:prefix":
+                raise NotImplementedError(f"condition StringLike on {key}")
+            if not fnmatch.fnmatchcase(LISTED.get(), pattern):
+                return PermissionResult.NEUTRAL
         statement = {**self._statement, "Condition": conditions}
         return unmended(IAMPolicyStatement(statement), *arguments, **named)
 
     IAMPolicyStatement.is_action_permitted = permitted  # type: ignore[method-assign]
+
+
+def _trust_roles() -> None:
+    """Moto knows no principal but `*` in a trust policy."""
+
+    def trusted(self: IAMRequestBase, role_arn: str) -> bool:
+        key: Any = self._access_key
+        caller = f"arn:{key.partition}:iam::{key.account_id}:role/{getattr(key, '_owner_role_name', '')}"
+        trust = json.loads(key.backend.get_role_by_arn(role_arn).assume_role_policy_document)
+        return any(
+            (each["Effect"], each["Action"], each["Principal"].get("AWS")) == ("Allow", self._action, caller)
+            for each in trust["Statement"]
+        )
+
+    IAMRequestBase._check_role_trust_relationship = trusted  # type: ignore[method-assign]
 
 
 def _answer_denials_of_the_bucket() -> None:
