@@ -1,7 +1,7 @@
 """`python -m facefleet.forget.keeper`: deletes, hour by hour, what has been in the bucket for long enough.
 
-For an S3 server of our own: SeaweedFS 4.48 takes lifecycle rules and does nothing about them unless two more of
-its programs run, which bring a web interface with them.
+For an S3 server of our own: SeaweedFS 4.48 takes lifecycle rules and does nothing about them unless two more
+of its programs run, which bring a web interface with them.
 """
 
 import threading
