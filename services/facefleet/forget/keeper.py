@@ -22,7 +22,7 @@ from facefleet.runtime.service import ServiceError, main
 from facefleet.storage.s3 import S3Settings
 
 CONDITIONS = ("bucket",)
-AGAIN_AFTER_S = 60.0
+AGAIN_AFTER_S = 10.0
 
 _log = logs.get("keeper")
 _expired = Counter("facefleet_expired_total", "Versions deleted as they had been kept long enough", ["area"])
