@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 
 from tests.integration.conftest import MakeService
@@ -165,6 +166,15 @@ def test_keys_that_may_not_delete_are_named(s3: S3Server, admin: S3Client, devic
     assert unread.returncode == 1
     assert "AccessDenied: these keys need ListBucketVersions" in unread.stderr
     assert versions(admin, device) == [key]
+
+
+def test_who_deletes_cannot_look(s3: S3Server, admin: S3Client, device: str) -> None:
+    key = face(device, "lobby", datetime(2026, 11, 1, tzinfo=UTC))
+    put(admin, key)
+    eraser = s3.client("eraser")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        eraser.get_object(Bucket=BUCKET, Key=key)
+    eraser.close()
 
 
 def test_a_selection_is_checked_without_a_bucket(s3: S3Server) -> None:

@@ -13,8 +13,8 @@ SLACK = timedelta(days=1)
 class Expiry:
     """Of one area, what the bucket took before a moment: as a lifecycle on AWS counts.
 
-    So no camera's wrong clock matters. A face is in the bucket after its time, so the folders of the days since then need no look. Those of the
-    future do: some camera's clock was wrong.
+    So no camera's wrong clock matters. A face is in the bucket after its time, so the folders of the days
+    since then need no look. Those of the future do: some camera's clock was wrong.
     """
 
     area: str

@@ -1,7 +1,7 @@
 """`python -m facefleet.forget.keeper`: deletes, hour by hour, what has been in the bucket for long enough.
 
-For an S3 server of our own: SeaweedFS 4.48 takes lifecycle rules and does nothing about them unless two more of
-its programs run, which bring a web interface with them.
+For an S3 server of our own: SeaweedFS 4.48 takes lifecycle rules and does nothing about them unless two more
+of its programs run, which bring a web interface with them.
 """
 
 import threading
@@ -22,7 +22,7 @@ from facefleet.runtime.service import ServiceError, main
 from facefleet.storage.s3 import S3Settings
 
 CONDITIONS = ("bucket",)
-AGAIN_AFTER_S = 60.0
+AGAIN_AFTER_S = 10.0
 
 _log = logs.get("keeper")
 _expired = Counter("facefleet_expired_total", "Versions deleted as they had been kept long enough", ["area"])
