@@ -255,7 +255,7 @@ def test_a_bad_inventory_is_refused_and_nothing_changes(setting: dict[str, objec
 
 def test_every_container_is_confined_and_healthy() -> None:
     found = machine.containers()
-    assert len(found) == 10
+    assert len(found) == 11
     for container in found:
         name, host = container["Name"], container["HostConfig"]
         assert container["Config"]["User"] == "10001:10001", name
