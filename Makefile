@@ -62,7 +62,9 @@ demo-down: .venv/.control  ## Remove everything that `make demo` made
 	rm -rf .demo .cache
 	@[ -e .venv/.test ] || rm -rf .venv
 
-test: lint unit integration chaos-test fleet-test demo-test  ## Every check, the demo from nothing included
+test: .venv/.test $(CLIPS) $(MODEL) $(LABELLED) $(AXE)  ## Every check, the demo from nothing included
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
+	@$(MAKE) --no-print-directory integration chaos-test fleet-test demo-test
 
 lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(SAY) 'Lint'
