@@ -200,7 +200,7 @@ def test_a_cameras_setting_reaches_its_device_soon_and_restarts_nothing_else(
     took_s = time.monotonic() - begun
     after = machine.container_ids()
     assert {name for name in before if before[name] != after[name]} == {"facefleet-edge-detector-lobby-1"}
-    assert took_s < 45, "on a machine with nothing else to do it is 15"
+    assert took_s < 45, "17 to 26 s were measured on two cores with other work"
     release = (machine.STACKS / "edge/current").resolve().name
     await_until(lambda: machine.said("status/demo")["release"] == release, 10, "it says its new release")
     bad = machine.play("playbooks/edge.yml", check=False, inventory=edited("edge_cameras:", "edge_camera:"))
