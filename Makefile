@@ -82,7 +82,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 
 integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
-	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true -e gallery_domain=localhost
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
 	$(BIN)/pytest tests/bench
 

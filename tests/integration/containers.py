@@ -18,7 +18,7 @@ from mypy_boto3_s3 import S3Client
 from tests.integration.certificates import Authority, replaced
 from tests.integration.waiting import await_until, free_port
 
-BUCKETS = ("faces", "late", "versions", "forgotten", "gallery", "browser")
+BUCKETS = ("faces", "late", "versions", "forgotten", "gallery", "browser", "behind")
 """What the processor's key may put into; the first is made at the start."""
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose"
@@ -194,7 +194,7 @@ class S3Server(Server):
             "admin": ["Admin"],
             "processor": [f"Write:{bucket}" for bucket in BUCKETS],
             "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
-            "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[-2:] for action in ("Read", "List")],
+            "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[-3:] for action in ("Read", "List")],
             "eraser": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("List", "Write")],
         }
         identities = [

@@ -35,8 +35,9 @@ class GallerySite:
     """Everything runs when this is made."""
 
     def __init__(
-        self, broker: Broker, s3: S3Server, bucket: str, folder: Path, make_event: MakeEvent
+        self, broker: Broker, s3: S3Server, bucket: str, folder: Path, make_event: MakeEvent, **more: str
     ) -> None:
+        """`more` are settings of the gallery."""
         self.s3 = s3
         self.broker = broker
         self.state = folder / "state"
@@ -77,7 +78,8 @@ class GallerySite:
                 "FACEFLEET_STATE_DIR": str(self.state),
                 "FACEFLEET_CLIENT_ID": f"gallery-{secrets.token_hex(4)}",
                 "FACEFLEET_FLEET_URL": f"http://127.0.0.1:{self.fleet_port}/fleet.json",
-            },
+            }
+            | more,
         )
 
     @property

@@ -54,10 +54,10 @@ class SignIn:
             return self._form(request, str(error), 503)
         if not fits:
             parts.throttle.failed(*whose)
-            _log.warning("wrong password", person=name[:64])
+            _log.warning("wrong password", person=name[:64], address=whose[1])
             return self._form(request, WRONG, 403)
         parts.throttle.passed(*whose)
-        _log.info("signed in", person=name)
+        _log.info("signed in", person=name, address=whose[1])
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             cookie_name(https=parts.https),
