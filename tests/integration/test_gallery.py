@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from facefleet.gallery.people import hashed
@@ -211,3 +212,17 @@ def test_nobody_is_let_in_while_there_is_no_list(site: GallerySite) -> None:
         assert Visitor(site.url).sign_in().status == 503
     finally:
         site.people.write_text(said)
+
+
+def test_a_bucket_that_cannot_be_read_is_said_on_the_page(
+    broker: Broker, s3: S3Server, tmp_path: Path, make_event: MakeEvent
+) -> None:
+    other = GallerySite(broker, s3, "late", tmp_path, make_event)  # where its key may nothing
+    try:
+        other.gallery.start()
+        other.gallery.await_healthy()
+        visitor = Visitor(other.url)
+        visitor.sign_in()
+        await_until(lambda: "AccessDenied: let the gallery" in visitor.get("/").text, 10)
+    finally:
+        other.close()

@@ -369,10 +369,10 @@ def test_the_processor_puts_with_the_keys_of_the_instance(session: boto3.Session
 
 @pytest.mark.usefixtures("on_the_instance")
 def test_the_gallery_reads_as_its_own_role(
-    session: boto3.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: AwsAccount, session: boto3.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader: Any = session.client("iam").get_role(RoleName=f"{HOST}-gallery")["Role"]
-    profile = {"cloud_s3_region": REGION, "cloud_gallery_role": reader["Arn"]}
+    profile = {"cloud_s3_region": REGION, "cloud_gallery_role": reader["Arn"], "cloud_gallery_sts": ""}
     template = jinja2.Template((REPO / "compose/cloud/reader.ini.j2").read_text())
     (tmp_path / "config").write_text(template.render(profile))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -380,6 +380,12 @@ def test_the_gallery_reads_as_its_own_role(
     assert "d" in bucket.folders("faces/")
     caller = boto3.Session(region_name=REGION).client("sts").get_caller_identity()["Arn"]
     assert f":assumed-role/{HOST}-gallery/" in caller
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    (tmp_path / "config").write_text(template.render(profile | {"cloud_gallery_sts": account.url}))
+    elsewhere = Gallery(
+        S3Settings.model_validate({"bucket": BUCKET, "s3_region": REGION, "s3_endpoint": account.url})
+    )
+    assert "d" in elsewhere.folders("faces/")
 
 
 @pytest.mark.usefixtures("on_the_instance")

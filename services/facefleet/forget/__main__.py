@@ -41,12 +41,7 @@ def delete(bucket: Bucket, found: Iterable[Found], seconds: float) -> dict[str, 
         whole = len(batch) < BATCH_MOST
         if not batch:
             break
-        refusals = bucket.delete(batch)
-        refused += refusals
-        stays = {(each.key, each.version) for each in refusals}
-        for each in batch:
-            if (each.key, each.version) not in stays:
-                account.add(each)
+        refused += bucket.erase(batch, account)
     return {
         "where": bucket.where,
         **account.figures(),

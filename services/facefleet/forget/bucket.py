@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from facefleet.forget.account import Found
+from facefleet.forget.account import Account, Found
 from facefleet.forget.selection import Reach
 from facefleet.storage.s3 import S3Settings, client
 
@@ -85,6 +85,15 @@ class Bucket:
         """
         for root in meant.roots:
             yield from self._walk(root, meant)
+
+    def erase(self, batch: Sequence[Found], account: Account) -> list[Refusal]:
+        """Delete a batch and count what went; return what stays. See `delete`."""
+        refused = self.delete(batch)
+        stays = {(each.key, each.version) for each in refused}
+        for each in batch:
+            if (each.key, each.version) not in stays:
+                account.add(each)
+        return refused
 
     def delete(self, batch: Sequence[Found]) -> list[Refusal]:
         """Delete at most BATCH_MOST versions, for ever; return those that are still there.

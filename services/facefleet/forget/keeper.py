@@ -78,13 +78,9 @@ def delete(bucket: Bucket, expiry: Expiry, stop: threading.Event) -> None:
     refused: list[Refusal] = []
     found = bucket.selected(expiry)
     while not stop.is_set() and (batch := list(islice(found, BATCH_MOST))):
-        refusals = bucket.delete(batch)
+        refusals = bucket.erase(batch, account)
         refused += refusals
-        stays = {(each.key, each.version) for each in refusals}
-        for each in batch:
-            if (each.key, each.version) not in stays:
-                account.add(each)
-                _expired.labels(area=expiry.area).inc()
+        _expired.labels(area=expiry.area).inc(len(batch) - len(refusals))
     if account.entries:
         total = account.total
         _log.info("kept long enough, deleted", area=expiry.area, objects=total.objects, size=total.bytes)

@@ -14,7 +14,6 @@ from facefleet.gallery.face import Face, face_of
 from facefleet.gallery.index import Index
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
-from facefleet.runtime.health import Health
 from facefleet.storage.faces import FACES, Camera
 
 RECENT_DAYS = 2
@@ -30,10 +29,11 @@ _log = logs.get("gallery")
 class Crawler:
     """Keeps the index true to the bucket."""
 
-    def __init__(self, bucket: Bucket, index: Index, health: Health) -> None:
+    def __init__(self, bucket: Bucket, index: Index) -> None:
         self._bucket = bucket
         self._index = index
-        self._health = health
+        self.trouble = ""
+        """Why the bucket cannot be read, with the remedy; empty when it can."""
         self._seen = 0
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="traits")
 
@@ -47,7 +47,7 @@ class Crawler:
                 self.crawl(stop, whole=whole)
                 self.read_traits(stop)
             except UnreadableError as error:
-                self._health.bad("bucket", str(error))
+                self.trouble = str(error)
                 wait_s = backoff.next_s()
                 _log.warning("bucket not read, trying again", reason=str(error), seconds=round(wait_s, 1))
                 stop.wait(wait_s)
@@ -67,7 +67,7 @@ class Crawler:
         begun = time.monotonic()
         self._seen = 0
         known = self._days()
-        self._health.good("bucket")
+        self.trouble = ""
         newest = sorted({day for _, day in known}, reverse=True)
         for day in newest if whole else newest[:RECENT_DAYS]:
             for camera in [camera for camera, its_day in known if its_day == day]:

@@ -19,7 +19,8 @@ from facefleet.gallery.web.parts import Parts, page_templates
 from facefleet.runtime.health import Health
 from facefleet.runtime.service import ServiceError
 
-CONDITIONS = ("broker", "bucket")
+CONDITIONS = ("broker", "web")
+"""Not the bucket: its pages say when it cannot be read, and no release shall fail for it."""
 FLEET_WITHIN_S = 5.0
 STOP_WITHIN_S = 5
 
@@ -39,7 +40,7 @@ def run(settings: GallerySettings, health: Health, stop: threading.Event) -> Non
         ) from error
     bucket = Bucket(settings)
     watchers = Watchers()
-    crawler = Crawler(bucket, index, health)
+    crawler = Crawler(bucket, index)
     notices = Notices(settings, index, watchers, health.follow("broker"))
     fleet = settings.fleet_url
     parts = Parts(
@@ -61,6 +62,7 @@ def run(settings: GallerySettings, health: Health, stop: threading.Event) -> Non
     notices.start()
     crawling.start()
     web.start()
+    health.good("web")
     stop.wait()
     notices.stop()
     watchers.tell(None)

@@ -117,6 +117,7 @@ class FacePages:
             "visits": grouped(self._with_traits(faces)),
             "older": query.older_than(faces[-1]) if more else "",
             "holds": not index.empty,
+            "trouble": self._parts.crawler.trouble,
         }
 
     def _with_traits(self, faces: list[Face]) -> list[Face]:
