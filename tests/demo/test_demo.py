@@ -452,6 +452,9 @@ def test_a_camera_of_ones_own_takes_the_place_of_the_two() -> None:
     line = re.search(r"^\s+demo/camera\s+(\d+)\s+(\d+)\s+0$", said, re.MULTILINE)
     assert line, said[-2000:]
     assert int(line[2]) >= 1
+    table = machine.play("playbooks/status.yml", "-e", "status_from=devices")
+    assert re.search(r"^ *camera +ok", table, re.MULTILINE), table
+    assert "lobby" not in table  # the two that are no more left nothing behind
 
 
 def test_down_leaves_nothing() -> None:
