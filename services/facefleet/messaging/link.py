@@ -111,6 +111,10 @@ class Link:
         """What the broker answered CONNECT with, unless it took us."""
         self._stopping = False
         self._stopped = threading.Event()
+        self._dialling = threading.Lock()
+        self._dialled: socket.socket | None = None
+        """Connected, and not yet taken over by the loop, which may have ended meanwhile."""
+        self._ended = False
         self.connected = False
         self.broker_receive_maximum = UNLIMITED
         """How many publications the broker takes at once without an answer; true once connected."""
@@ -128,6 +132,10 @@ class Link:
         self._stopped.wait(STOP_WITHIN_S)
         if self._own_loop:
             self._loop.stop()
+        with self._dialling:
+            self._ended = True
+            if self._dialled:
+                self._dialled.close()
 
     def publish(
         self,
@@ -219,10 +227,17 @@ class Link:
         except (IdentityError, OSError, UnicodeError) as error:
             self._loop.call(partial(self._failed, in_words(error, self._host)))
         else:
+            with self._dialling:
+                if self._ended:
+                    connection.close()
+                    return
+                self._dialled = connection
             self._loop.call(partial(self._adopt, connection))
 
     def _adopt(self, connection: socket.socket) -> None:
         """Begin to talk over a new connection."""
+        with self._dialling:
+            self._dialled = None
         if self._stopping:
             connection.close()
             return

@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from facefleet.messaging.link import Link, Outcome
@@ -288,3 +288,23 @@ def test_from_many_threads_each_publication_is_answered_once(peer: Peer, near: N
     await_until(lambda: len(outcomes) == 200, 10, "all are answered")
     assert len(seen) == 200
     assert set(outcomes) == {Outcome.ACCEPTED}
+
+
+def test_a_connection_that_comes_after_the_stop_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    dial, stopped = socket.create_connection, threading.Event()
+
+    def slow(*address: Any, **options: Any) -> socket.socket:
+        stopped.wait(10)
+        return dial(*address, **options)
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = Link(AnyUrl(f"mqtt://127.0.0.1:{listener.getsockname()[1]}"), "late")
+        link.start()
+        link.stop()
+        stopped.set()
+        listener.settimeout(10)
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(5)
+            assert accepted.recv(1) == b""
