@@ -127,7 +127,15 @@ def start_alertmanager(run: Run, folder: Path, told: Told) -> int:
     config = config.replace("/run/secrets/alert_webhook", "/etc/prometheus/alert_webhook")
     (folder / "alertmanager.yml").write_text(config.replace("group_wait: 30s", "group_wait: 0s"))
     run("alertmanager", folder, f"--web.listen-address=127.0.0.1:{port}")
+    # What Prometheus cannot deliver at once it sends again a minute later.
+    await_until(answered(lambda: ready(port)), 30, "Alertmanager is ready")
     return port
+
+
+def ready(port: int) -> bool:
+    """Return whether it takes alerts."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5) as answer:
+        return bool(answer.status == 200)
 
 
 def answered(ask: Callable[[], Any]) -> Callable[[], Any]:
@@ -168,7 +176,7 @@ def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixtu
     link.publish(f"status/{device}", OFFLINE, retain=True)
     await_until(lambda: prometheus.value(firing) == 1, 10, "it fires")
     told_of = await_until(
-        lambda: [alert for alert in told.alerts if alert["labels"].get("device") == device], 10, "it is told"
+        lambda: [alert for alert in told.alerts if alert["labels"].get("device") == device], 30, "it is told"
     )
     link.publish(f"status/{device}", b"", retain=True)
 
