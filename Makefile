@@ -64,7 +64,9 @@ demo-down: .venv/.control  ## Remove everything that `make demo` made
 
 test: .venv/.test $(CLIPS) $(MODEL) $(LABELLED) $(AXE)  ## Every check, the demo from nothing included
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
-	@$(MAKE) --no-print-directory integration chaos-test fleet-test demo-test
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line chaos-test provision-test
+	@$(MAKE) --no-print-directory fleet-test demo-test
 
 lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(SAY) 'Lint'
@@ -115,11 +117,16 @@ chaos-test: .venv/.test  ## Every fault once, on the real parts
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/chaos
 
+.PHONY: provision-test
+provision-test: .venv/.test  ## What a site has on AWS, on an account that moto plays
+	$(SAY) 'Provisioning'
+	$(BIN)/pytest tests/provision
+
 .PHONY: fleet-test
-fleet-test: .venv/.test $(CLIPS) $(MODEL)  ## The same without what takes long, delivery's own tests among it
+fleet-test: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life without what takes long, delivery's own tests among it
 	$(SAY) 'A fleet on test hosts (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/pytest tests/provision tests/fleet -m 'not full'
+	$(BIN)/pytest tests/fleet -m 'not full'
 
 .PHONY: demo-test
 demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed again
