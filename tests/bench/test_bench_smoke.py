@@ -27,7 +27,7 @@ def images() -> None:
 
 
 @pytest.mark.usefixtures("images")
-@pytest.mark.parametrize("name", ["spool", "puts", "client", "forward", "latency"])
+@pytest.mark.parametrize("name", ["spool", "puts", "client", "forward", "gallery", "latency"])
 def test_it_runs_to_its_end(name: str, tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     done = subprocess.run(
