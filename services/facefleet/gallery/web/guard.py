@@ -1,9 +1,9 @@
 """What each answer carries and each request must: headers, a session, and proof that a form is ours."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -24,8 +24,6 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class FormError(Exception):
@@ -57,12 +55,14 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        session = current(self._sessions, self._people, request.cookies.get(self._cookie, ""))
-        scope.setdefault("state", {})["session"] = session
-        if session is None and not request.url.path.startswith(OPEN_PATHS):
-            answer = self._refusal(request)
-            await answer(scope, receive, with_headers)
-            return
+        if not request.url.path.startswith(OPEN_PATHS):
+            token = request.cookies.get(self._cookie, "")
+            # It reads two files: not on the loop, which serves all others meanwhile.
+            session = await run_in_threadpool(current, self._sessions, self._people, token)
+            if session is None:
+                await self._refusal(request)(scope, receive, with_headers)
+                return
+            scope.setdefault("state", {})["session"] = session
         await self._app(scope, receive, with_headers)
 
     @staticmethod
