@@ -20,7 +20,7 @@ from tests.fleet.site import REPO, Played, run_playbooks
 
 TRIXIE = "jetson-01"
 BOOKWORM = "jetson-02"
-NETWORK = "172.31.249"
+NETWORK = "172.31.230"
 """Not that of the other tests' lab: both may be up."""
 ALL_OPTIONS: dict[str, Any] = {
     "firewall_enabled": True,
