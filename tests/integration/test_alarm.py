@@ -108,6 +108,10 @@ class Prometheus:
         result = self._get("query", query=query)["result"]
         return float(result[0]["value"][1]) if result else None
 
+    def knows_whom_to_tell(self) -> bool:
+        """Return whether it has found Alertmanager, which it looks for five seconds after its start."""
+        return bool(self._get("alertmanagers")["activeAlertmanagers"])
+
     def rule_errors(self) -> list[str]:
         groups = self._get("rules")["groups"]
         return [rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")]
@@ -164,6 +168,8 @@ def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixtu
     tmp_path.chmod(0o755)
     alertmanager = start_alertmanager(run, tmp_path, told)
     prometheus = Prometheus(run, tmp_path, watch, alertmanager)
+    # An alert before that is told to nobody, and sent again a minute later.
+    await_until(answered(prometheus.knows_whom_to_tell), 30, "Prometheus has found Alertmanager")
     link = make_link(broker.port)
     await_until(lambda: link.connected, 10, "connected")
     online = f'facefleet_device_online{{device="{device}"}}'
