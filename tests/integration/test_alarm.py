@@ -16,8 +16,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from tests.images import NoImageError, newest_image
-from tests.integration.conftest import MakeLink, MakeService
-from tests.integration.containers import Broker
+from tests.integration.conftest import MakeBroker, MakeLink, MakeService
 from tests.integration.services import Service
 from tests.integration.waiting import await_until, free_port
 from tests.statuses import say
@@ -155,7 +154,7 @@ def answered(ask: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixture
-    broker: Broker,
+    make_broker: MakeBroker,
     device: str,
     make_link: MakeLink,
     make_service: MakeService,
@@ -163,6 +162,9 @@ def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixtu
     told: Told,
     tmp_path: Path,
 ) -> None:
+    # Its own broker: a second device of the same alert is told with the next word only, minutes later.
+    broker = make_broker()
+    broker.start()
     settings = {"FACEFLEET_BROKER": broker.url, "FACEFLEET_ROSTER_FILE": str(tmp_path / "roster.json")}
     watch = make_service("watch", settings | {"FACEFLEET_FLEET_PORT": "0"})
     tmp_path.chmod(0o755)
