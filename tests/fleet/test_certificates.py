@@ -1,4 +1,4 @@
-"""Certificates and the authority behind them are replaced, and no face is lost. A lab of its own, half an hour."""
+"""Certificates and their authority are replaced, and no face is lost: a lab of its own, half an hour."""
 
 import json
 import sys
@@ -150,7 +150,8 @@ def test_certificates_of_seconds_are_renewed_through_ten_lifetimes_under_load(bu
         assert set(versions(busy, device).values()) == {1}
         say(
             f"{device}: {lasted / LIFE_S:.1f} lifetimes of {LIFE_S} s in {runs} runs, "
-            f"{renewed} renewed connections, 0 lost; captured {money.captured} = stored {money.stored}, each once"
+            f"{renewed} renewed connections, 0 lost; "
+            f"captured {money.captured} = stored {money.stored}, each once"
         )
     say(f"certificates: { {host: len(seen) for host, seen in serials.items()} }; least left {least:.0f} s")
     busy.play("playbooks/rotate.yml", *LOAD, "-e", "rotate_all=true").succeeded()
