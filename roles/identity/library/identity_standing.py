@@ -82,20 +82,19 @@ def stand(fleet: Fleet, records: dict[str, dict[str, Any]], new: str) -> Standin
     return Standing(signed, untrusting, unrenewed)
 
 
-def words(fleet: Fleet, standing: Standing) -> str:
+def words(standing: Standing) -> str:
     """Return how it stands for an operator."""
     if standing.droppable:
         return "Every host trusts the new authority and has a certificate of it: the old one goes."
     said = ["The fleet's authority is being replaced; faces go on as ever."]
     if standing.untrusting:
         waiting = ", ".join(standing.untrusting)
-        said.append(f"It waits for {waiting}: they do not know the new authority yet.")
-        shown = [host for host in fleet.servers if host not in standing.signed_by_next]
-        if shown:
-            said.append(f"{', '.join(shown)}: they show certificates of the old one until then.")
+        do = "does" if len(standing.untrusting) == 1 else "do"
+        said.append(f"It waits for {waiting}, which {do} not know the new authority yet.")
     behind = [host for host in standing.unrenewed if host not in standing.untrusting]
     if behind:
-        said.append(f"Certificates of the old one: {', '.join(behind)}.")
+        until = ", until then" if standing.untrusting else ""
+        said.append(f"With a certificate of the old one{until}: {', '.join(behind)}.")
     said.append("Each run of rotate.yml or site.yml goes on by itself.")
     if standing.untrusting:
         said.append(
@@ -131,7 +130,7 @@ def main() -> None:
     new = hashlib.sha256(certificate.read_text().rstrip().encode()).hexdigest()  # as the lookup reads it
     fleet = Fleet(asked["members"], asked["servers"], asked["publishers"])
     standing = stand(fleet, read(folder, fleet.members), new)
-    found = standing._asdict() | {"droppable": standing.droppable, "said": words(fleet, standing)}
+    found = standing._asdict() | {"droppable": standing.droppable, "said": words(standing)}
     module.exit_json(changed=False, replacing=True, **found)
 
 

@@ -39,8 +39,9 @@ def test_one_that_is_away_holds_up_the_clouds_certificate_and_its_own_alone() ->
     assert standing.signed_by_next == ["a"]
     assert standing.untrusting == ["b"]
     assert not standing.droppable
-    assert "It waits for b" in identity_standing.words(FLEET, standing)
-    assert "hub" in identity_standing.words(FLEET, standing)
+    said = identity_standing.words(standing)
+    assert "It waits for b, which does not know the new authority yet." in said
+    assert "With a certificate of the old one, until then: hub, a." in said
 
 
 def test_the_old_one_goes_once_all_hold_certificates_of_the_new() -> None:
