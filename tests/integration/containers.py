@@ -168,6 +168,11 @@ class TlsBroker(Broker):
         self.authority.revoke(*identities, ends=ends)
         replaced(self._access / "crl.pem", self.authority.crl.read_bytes())
 
+    def trust(self, *authorities: Authority) -> None:
+        """Let these sign for those who connect, each with a list of its own of the revoked."""
+        replaced(self._identity.ca, b"".join(each.file.read_bytes() for each in authorities))
+        replaced(self._access / "crl.pem", b"".join(each.crl.read_bytes() for each in authorities))
+
     def allow(self, acl: str) -> None:
         """Replace its ACL."""
         replaced(self._access / "acl", acl.encode())

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from docker import DockerClient
 from docker.errors import ContainerError
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import Roster, utc_now
-from facefleet.fleet.verdict import SEVERITIES, problems, worst
+from facefleet.fleet.verdict import SEVERITIES, problems, problems_below, worst
 from facefleet.watch.figures import Figures
 from facefleet.watch.post import Post
 from prometheus_client import CollectorRegistry
@@ -56,7 +57,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Expected]] = {
     "gone": ({}, {"DeviceSilent": ONLY_BROKEN}),
 }
 CAMERAS = {"CameraBlind"}
-CLOUD_ALERTS = {"StoreRefusing", "ServiceDown", "WatchDeaf"}
+CLOUD_ALERTS = {"StoreRefusing", "ServiceDown", "WatchDeaf", "CloudCertificateEnds", "AuthorityEnds"}
 """Not of a device; these and GivingUp, which is about a change, have a test of their own below."""
 
 
@@ -136,7 +137,7 @@ def fleet_of_faults() -> tuple[Roster, datetime]:
 def constant_series(roster: Roster, now: datetime) -> dict[str, str]:
     """Return what the watch shows, held for as long as the test; its clock begins with the tester's, at 0."""
     registry = CollectorRegistry()
-    post = Post(roster)
+    post = Post(roster, lambda: roster.foundation)
     post.turned(connected=True)
     Figures(post, registry)
     series = {}
@@ -212,6 +213,36 @@ def test_the_cloud_side_has_its_alerts_and_a_deaf_watch_makes_no_device_silent(p
             {"alertname": "WatchDeaf", "severity": "broken", "job": "watch", "instance": "w"},
         ],
     )
+
+
+ENDS = {
+    (29, 181): ({"CloudCertificateEnds": ATTENTION}, {"cloud host"}),
+    (6, 179): (
+        {"CloudCertificateEnds": BROKEN, "AuthorityEnds": ATTENTION},
+        {"cloud host", "authority"},
+    ),
+    (31, 59): ({"AuthorityEnds": BROKEN}, {"authority"}),
+    (31, 181): ({}, set[str]()),
+}
+
+
+@pytest.mark.parametrize(("cloud", "authority"), ENDS)
+def test_what_all_devices_stand_on_is_told_before_it_ends(
+    promtool: Promtool, cloud: int, authority: int
+) -> None:
+    now = utc_now()
+    foundation = Foundation(now + timedelta(days=cloud), now + timedelta(days=authority))
+    expected, in_table = ENDS[cloud, authority]
+    firing = [
+        {"alertname": alert, "severity": severity}
+        for alert, severities in expected.items()
+        for severity in severities
+    ]
+
+    promtool.expect_firing(constant_series(Roster(foundation=foundation), now), firing)
+
+    below = problems_below(foundation, now)
+    assert {name for name, found in below.items() if found} == in_table
 
 
 def test_no_alert_is_without_a_test(promtool: Promtool) -> None:

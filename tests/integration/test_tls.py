@@ -1,18 +1,20 @@
 """Mutual TLS against a real broker: who is let in, who is not, and what is said of it."""
 
 import os
+import secrets
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 from cryptography import x509
 from facefleet.messaging.link import Delivery, Link, Outcome
 from facefleet.runtime.identity import Identity
 
-from tests.integration.certificates import Authority
+from tests.integration.certificates import Authority, replaced
 from tests.integration.conftest import MakeLink, MakeTlsBroker
 from tests.integration.containers import CONNECT, TlsBroker
 from tests.integration.waiting import await_until
@@ -31,6 +33,13 @@ class States:
 
     def __call__(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - as the link calls it
         self.said.append((connected, detail))
+
+    @classmethod
+    def of(cls, make_link: MakeLink, broker: TlsBroker, identity: Identity) -> Self:
+        """Connect to a broker, and follow what becomes of it."""
+        states = cls()
+        make_link(broker.tls_url, identity=identity, on_state=states)
+        return states
 
     def await_connect(self, number: int = 1) -> None:
         await_until(lambda: self.connects >= number, 20, f"{number} connects: {self.said}")
@@ -277,6 +286,51 @@ def test_a_broker_of_another_fleet_is_not_talked_to(
     states.await_trouble("its certificate is not signed by our CA")
 
 
+class Persistent(Pump):
+    """Has custody: what was not accepted it publishes again."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link, 0, 1000)
+        self.accepted: set[int] = set()
+        self.enough = threading.Event()
+
+    @property
+    def sent(self) -> int:
+        return self._next
+
+    def _one(self) -> None:
+        if not self.enough.is_set():
+            self._next += 1
+            self._send(self._next - 1)
+
+    def _send(self, number: int) -> None:
+        payload = number.to_bytes(4, "big") + self._filling[4:]
+        self.link.publish(MINE, payload, done=lambda outcome: self._take(number, outcome))
+
+    def _take(self, number: int, outcome: Outcome) -> None:
+        if outcome is Outcome.ACCEPTED:
+            self.accepted.add(number)
+            self._one()
+        else:
+            self.link.loop.after(0.05, lambda: self._send(number))
+
+
+def place(issued: Identity, ours: Identity) -> None:
+    """Let a certificate and its key count in one step, as the role `identity` does."""
+    folder = ours.ca.parent
+    pair = folder / "pairs" / secrets.token_hex(6)
+    pair.mkdir(parents=True)
+    (pair / "host.crt").write_bytes(issued.certificate.read_bytes())
+    (pair / "host.key").write_bytes(issued.key.read_bytes())
+    draft = folder / "draft"
+    draft.symlink_to(pair)
+    draft.replace(folder / "pair")
+    if not ours.ca.exists():
+        ours.ca.write_bytes(issued.ca.read_bytes())
+        ours.certificate.symlink_to("pair/host.crt")
+        ours.key.symlink_to("pair/host.key")
+
+
 def test_files_are_read_at_each_dial(
     broker: TlsBroker, make_link: MakeLink, authority: Authority, states: States, tmp_path: Path
 ) -> None:
@@ -396,6 +450,82 @@ def test_a_renewed_certificate_of_the_broker_counts_after_a_hup_and_ends_no_sess
     assert shown(broker, jetson) == renewed != first
     assert device.write() is Outcome.UNROUTED
     assert device.states.said == [(True, "connected")]
+
+
+def test_a_renewed_certificate_of_a_device_renews_its_connection_and_loses_nothing(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, tmp_path: Path, states: States
+) -> None:
+    """Again and again under load. What had no answer its holder sends again, which here is the test."""
+    got: set[int] = set()
+
+    def take(delivery: Delivery) -> None:
+        got.add(int.from_bytes(delivery.payload[:4], "big"))
+        delivery.acknowledge()
+
+    taker = make_link(broker.port, subscriptions=["face_detection/#"], on_message=take, receive_maximum=1000)
+    ours = Identity.within(tmp_path / "identity")
+    place(authority.issue("jetson-01"), ours)
+    link = make_link(broker.tls_url, "jetson-01", identity=ours, on_state=states)
+    await_until(lambda: taker.connected and link.connected, 20, "both are connected")
+    await_until(lambda: outcome_of(link, MINE, b"\xff" * 4) is Outcome.ACCEPTED, 10, "it has subscribed")
+    pump = Persistent(link)
+    pump.start()
+    for renewal in range(1, 6):
+        before = len(pump.accepted)
+        await_until(lambda: len(pump.accepted) > before + 50, 30, "messages flow")  # noqa: B023 - at once
+        place(authority.issue("jetson-01"), ours)
+        states.await_connect(1 + renewal)
+    pump.enough.set()
+    await_until(lambda: len(pump.accepted) == pump.sent, 60, "all are accepted")
+    await_until(lambda: len(got - {0xFFFFFFFF}) == pump.sent, 60, "all arrive")
+    assert {connected for connected, _ in states.said} == {True}, "nobody was told that it was away"
+
+
+def test_a_renewed_certificate_that_the_broker_refuses_leaves_the_connection_as_it_is(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, tmp_path: Path, states: States
+) -> None:
+    """In TLS 1.3 a client's handshake is done before the broker has looked."""
+    ours = Identity.within(tmp_path / "identity")
+    place(authority.issue("jetson-01"), ours)
+    link = make_link(broker.tls_url, "jetson-01", identity=ours, on_state=states)
+    states.await_connect()
+    place(foreign(authority, "other"), ours)
+    await_until(lambda: "verify failed" in broker.log(), 20, "it tries, and the broker refuses")
+    assert outcome_of(link, MINE) is Outcome.UNROUTED
+    assert states.said == [(True, "connected")]
+
+
+def test_an_authority_is_replaced_side_by_side_by_hups_alone(
+    broker: TlsBroker, make_link: MakeLink, authority: Authority, tmp_path: Path, jetson: Identity
+) -> None:
+    """Each of the two with its own list of the revoked; what is connected stays so."""
+    new = Authority(tmp_path / "next", "fleet 2")
+    good, gone, lost = new.issue("jetson-02"), new.issue("jetson-03"), authority.issue("jetson-04")
+    for identity in (good, gone):
+        replaced(identity.ca, authority.file.read_bytes() + new.file.read_bytes())
+    authority.revoke(lost)
+    new.revoke(gone)
+    old = Device(broker, make_link, jetson, "jetson-01")
+    other = authority.issue("jetson-05")
+    states = States()
+    link = make_link(broker.tls_url, identity=good, on_state=states)
+    states.await_trouble("not signed by the CA that the broker trusts")
+
+    broker.trust(authority, new)
+    broker.reload()
+    states.await_connect()
+    assert outcome_of(link, "face_detection/jetson-02/lobby") is Outcome.UNROUTED
+    States.of(make_link, broker, other).await_connect()
+    for revoked in (gone, lost):
+        States.of(make_link, broker, revoked).await_trouble("it is revoked")
+
+    broker.trust(new)
+    broker.reload()
+    States.of(make_link, broker, authority.issue("jetson-06")).await_trouble(
+        "not signed by the CA that the broker trusts"
+    )
+    assert old.write() is Outcome.UNROUTED
+    assert [connected for connected, _ in old.states.said] == [True]
 
 
 def shown(broker: TlsBroker, identity: Identity) -> int:

@@ -19,6 +19,8 @@ from facefleet.fleet.device import (
     readable,
     write_time,
 )
+from facefleet.fleet.foundation import Foundation
+from facefleet.fleet.foundation import from_dict as foundation_from_dict
 from facefleet.fleet.thresholds import SILENT_S
 
 VERSION = 1
@@ -70,10 +72,16 @@ class Entry:
 class Roster:
     """All devices that were heard of, and those that were expected. One thread at a time."""
 
-    def __init__(self, entries: Iterable[Entry] = (), at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        entries: Iterable[Entry] = (),
+        at: datetime | None = None,
+        foundation: Foundation = Foundation(),  # noqa: B008 - it does not change
+    ) -> None:
         """Begin with what is known; `at` is the moment that a roster read from JSON shows."""
         self._entries = {entry.name: entry for entry in entries}
         self.at = at
+        self.foundation = foundation
 
     @property
     def entries(self) -> list[Entry]:
@@ -128,7 +136,7 @@ class Roster:
     def only(self, names: Iterable[str]) -> "Roster":
         """Return a roster of these devices alone."""
         wanted = set(names)
-        return Roster((entry for entry in self.entries if entry.name in wanted), self.at)
+        return Roster((entry for entry in self.entries if entry.name in wanted), self.at, self.foundation)
 
     def as_json(self, now: datetime) -> str:
         """Return all of it as JSON; `now` tells the reader from when the ages count."""
@@ -136,6 +144,7 @@ class Roster:
             {
                 "version": VERSION,
                 "at": write_time(now),
+                "foundation": self.foundation.as_dict(),
                 "devices": {entry.name: _as_dict(entry) for entry in self.entries},
             }
         )
@@ -161,6 +170,7 @@ class Roster:
         return cls(
             (_from_dict(readable(name), said) for name, said in read["devices"].items()),
             read_time(read.get("at")),
+            foundation_from_dict(read.get("foundation")),
         )
 
 

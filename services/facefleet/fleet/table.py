@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from facefleet.fleet.device import CONNECTED, ONLINE, UNSYNCHRONIZED, CameraState, Device
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry, Roster
-from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, worst
+from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, problems_below, worst
 from facefleet.fleet.words import moment, size, span
 
 WIDTH = 120
@@ -28,7 +29,9 @@ def table(roster: Roster, now: datetime) -> str:
     """Return the whole table. Devices with the worst problems come first; the rest is by name."""
     found = {entry.name: problems(entry, now) for entry in roster.entries}
     entries = sorted(roster.entries, key=lambda entry: (_rank(found[entry.name]), entry.name))
-    parts = [_summary(entries, now), *_complaints(found), "\n".join(_lines(entries, now))]
+    told = problems_below(roster.foundation, now) | found
+    summary = "\n".join([_summary(entries, now), *_foundation(roster.foundation, now)])
+    parts = [summary, *_complaints(told), "\n".join(_lines(entries, now))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -54,6 +57,14 @@ def _summary(entries: list[Entry], now: datetime) -> str:
     if held:
         told.append(f"{_counted(held, 'face')} not in the cloud yet")
     return _wrapped(f"Fleet at {moment(now)}: {'; '.join(told)}.", "")
+
+
+def _foundation(foundation: Foundation, now: datetime) -> Iterator[str]:
+    """Yield a line on what all devices stand on, as far as it is known."""
+    known = {"cloud host": foundation.cloud_ends, "the fleet's authority": foundation.authority_ends}
+    left = [f"{name} {_days_left(ends, now)}" for name, ends in known.items() if ends]
+    if left:
+        yield f"Certificates: {', '.join(left)}."
 
 
 def _complaints(found: dict[str, list[Problem]]) -> Iterator[str]:

@@ -14,6 +14,9 @@ SPOOL_FILLING_SHARE = 0.8
 SPOOL_FULL_SHARE = 0.95
 CERTIFICATE_ENDS_DAYS = 30
 CERTIFICATE_ENDS_SOON_DAYS = 7
+AUTHORITY_ENDS_DAYS = 180
+AUTHORITY_ENDS_SOON_DAYS = 60
+"""It takes as long to replace as the longest absence of a device."""
 DISK_FILLING_SHARE = 0.10
 DISK_FULL_SHARE = 0.05
 """Of the whole, what is free."""

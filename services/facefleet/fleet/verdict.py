@@ -16,6 +16,7 @@ from facefleet.fleet.device import (
     Device,
     Host,
 )
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry
 from facefleet.fleet.words import moment, size, span
 
@@ -55,6 +56,23 @@ def problems(entry: Entry, now: datetime) -> list[Problem]:
         for name, camera in device.cameras.items():
             found += _camera(name, camera)
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))
+
+
+def problems_below(foundation: Foundation, now: datetime) -> dict[str, list[Problem]]:
+    """Return what is wrong with what all devices stand on, by its name."""
+    found: dict[str, list[Problem]] = {"cloud host": [], "authority": []}
+    if foundation.cloud_ends:
+        found["cloud host"] += _ending(foundation.cloud_ends, now, "no device talks to it")
+    if foundation.authority_ends:
+        days = _days(foundation.authority_ends, now)
+        if days <= thresholds.AUTHORITY_ENDS_DAYS:
+            problem = Problem(
+                "broken" if days <= thresholds.AUTHORITY_ENDS_SOON_DAYS else "attention",
+                f"the fleet's authority {_when(foundation.authority_ends, now, 'nobody trusts anybody')}",
+                "run playbooks/rotate.yml -e rotate_authority=true: it waits for devices that are away",
+            )
+            found["authority"].append(problem)
+    return found
 
 
 def worst(found: list[Problem]) -> Severity | None:
@@ -114,17 +132,27 @@ def _since(entry: Entry, now: datetime) -> str:
 def _certificate(device: Device, now: datetime) -> Iterator[Problem]:
     if device.certificate_ends is None:
         return
-    days = (device.certificate_ends - now).total_seconds() / 86400
-    if days > thresholds.CERTIFICATE_ENDS_DAYS:
-        return
-    ends = f"ends {moment(device.certificate_ends)}, in {span(days * 86400)}"
-    if days <= 0:
-        ends = f"ended {moment(device.certificate_ends)}: the cloud refuses it"
-    yield Problem(
-        "broken" if days <= thresholds.CERTIFICATE_ENDS_SOON_DAYS else "attention",
-        f"its certificate {ends}",
-        "run playbooks/identity.yml: it renews what ends soon",
-    )
+    yield from _ending(device.certificate_ends, now, "the cloud refuses it")
+
+
+def _ending(ends: datetime, now: datetime, otherwise: str) -> Iterator[Problem]:
+    days = _days(ends, now)
+    if days <= thresholds.CERTIFICATE_ENDS_DAYS:
+        yield Problem(
+            "broken" if days <= thresholds.CERTIFICATE_ENDS_SOON_DAYS else "attention",
+            f"its certificate {_when(ends, now, otherwise)}",
+            "run playbooks/rotate.yml: it renews what ends soon",
+        )
+
+
+def _days(ends: datetime, now: datetime) -> float:
+    return (ends - now).total_seconds() / 86400
+
+
+def _when(ends: datetime, now: datetime, otherwise: str) -> str:
+    if ends <= now:
+        return f"ended {moment(ends)}: {otherwise}"
+    return f"ends {moment(ends)}, in {span((ends - now).total_seconds())}"
 
 
 def _way(device: Device) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ from facefleet.custody.entry import Accounts
 from facefleet.custody.errors import SpoolError
 from facefleet.custody.spool import Spool
 from facefleet.forwarder.bulletin import Bulletin
-from facefleet.forwarder.certificate import Certificate
 from facefleet.forwarder.host import host_of
 from facefleet.forwarder.intake import Intake
 from facefleet.forwarder.release import running_release
@@ -22,6 +21,7 @@ from facefleet.messaging.link import SESSION_FOR_EVER_S, Link, Will
 from facefleet.messaging.loop import Loop
 from facefleet.messaging.receipts import Answer, Receipts
 from facefleet.runtime import clock
+from facefleet.runtime.certificate import Certificate
 from facefleet.runtime.health import Health
 from facefleet.runtime.moment import Moment, iso
 from facefleet.runtime.service import ServiceError

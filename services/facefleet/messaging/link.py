@@ -3,11 +3,16 @@
 It connects for as long as it takes, subscribes anew after each connect, and tells what became of every
 publication. It keeps nothing: what has no answer when the connection ends is UNSENT, and whoever has custody
 sends it again. Callbacks run on the loop's thread and must not block.
+
+With a renewed certificate it changes to a new connection: that is made, and taken by the broker, before the
+old one is ended in good order. So no connection outlives a certificate that was renewed in time.
 """
 
 import contextlib
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +27,11 @@ from facefleet.messaging.delivery import Delivery
 from facefleet.messaging.event import FaceEvent
 from facefleet.messaging.loop import Loop
 from facefleet.messaging.properties import encode
-from facefleet.messaging.secure import Trouble, in_words, secured
+from facefleet.messaging.secure import Trouble, accepted, in_words, secured
 from facefleet.messaging.wire import Done, Outcome, Wire
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
-from facefleet.runtime.identity import Identity, IdentityError
+from facefleet.runtime.identity import Edition, Identity, IdentityError
 from facefleet.runtime.settings import Qos
 
 __all__ = ["Delivery", "Link", "Outcome", "Will", "publish_event"]
@@ -39,6 +44,10 @@ ANSWER_WITHIN_S = 10.0
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 10.0
 STOP_WITHIN_S = 2.0
+RENEW_AGAIN_S = 15.0
+"""After a try to renew the connection that failed."""
+LET_GO_WITHIN_S = 10.0
+"""How long the old connection may take to write what it has."""
 SESSION_FOR_EVER_S = 0xFFFFFFFF
 TICK_S = 1.0
 UNLIMITED = 65535
@@ -112,9 +121,15 @@ class Link:
         self._stopping = False
         self._stopped = threading.Event()
         self._dialling = threading.Lock()
-        self._dialled: socket.socket | None = None
+        self._dialled: set[socket.socket] = set()
         """Connected, and not yet taken over by the loop, which may have ended meanwhile."""
         self._ended = False
+        self._shown: Edition | None = None
+        """Which certificate the connection was made with."""
+        self._renewing = False
+        self._renew_from = 0.0
+        self._successor: tuple[socket.socket, Edition | None] | None = None
+        """Takes over once the old connection is ended."""
         self.connected = False
         self.broker_receive_maximum = UNLIMITED
         """How many publications the broker takes at once without an answer; true once connected."""
@@ -134,8 +149,10 @@ class Link:
             self._loop.stop()
         with self._dialling:
             self._ended = True
-            if self._dialled:
-                self._dialled.close()
+            for connection in self._dialled:
+                connection.close()
+            if self._successor:
+                self._successor[0].close()
 
     def publish(
         self,
@@ -214,33 +231,72 @@ class Link:
         else:
             self._wire.send(topic, payload, properties_raw, qos, retain=retain, done=done)
 
-    def _dial(self) -> None:
+    def _dial(self, *, renewing: bool = False) -> None:
         """Connecting blocks, so it has a thread of its own."""
         if not self._stopping:
-            threading.Thread(target=self._call_broker, name=f"dial-{self._client_id}", daemon=True).start()
+            call = partial(self._call_broker, renewing=renewing)
+            threading.Thread(target=call, name=f"dial-{self._client_id}", daemon=True).start()
 
-    def _call_broker(self) -> None:
+    def _call_broker(self, *, renewing: bool) -> None:
+        shown = self._identity.edition() if self._identity else None
         try:
             connection = socket.create_connection((self._host, self._port), timeout=DIAL_TIMEOUT_S)
             if self._identity:
                 connection = secured(connection, self._identity, self._host)
+                if renewing and isinstance(connection, ssl.SSLSocket):
+                    accepted(connection)
         except (IdentityError, OSError, UnicodeError) as error:
-            self._loop.call(partial(self._failed, in_words(error, self._host)))
+            failed = self._not_renewed if renewing else self._failed
+            self._loop.call(partial(failed, in_words(error, self._host)))
         else:
             with self._dialling:
                 if self._ended:
                     connection.close()
                     return
-                self._dialled = connection
-            self._loop.call(partial(self._adopt, connection))
+                self._dialled.add(connection)
+            self._loop.call(partial(self._succeed if renewing else self._adopt, connection, shown))
 
-    def _adopt(self, connection: socket.socket) -> None:
+    def _renew_if_due(self) -> None:
+        """Make another connection beside this one when the certificate is another than it was made with."""
+        if not (self._identity and self.connected) or self._renewing or time.monotonic() < self._renew_from:
+            return
+        if self._identity.edition() not in (None, self._shown):
+            self._renewing = True
+            self._dial(renewing=True)
+
+    def _not_renewed(self, trouble: Trouble) -> None:
+        self._renewing = False
+        self._renew_from = time.monotonic() + RENEW_AGAIN_S
+        if self.connected:
+            _log.warning(
+                "the renewed certificate is of no use yet, going on with the one before",
+                broker=str(self._url),
+                reason=trouble.reason,
+                remedy=trouble.remedy,
+            )
+
+    def _succeed(self, connection: socket.socket, shown: Edition | None) -> None:
+        """End the old connection, behind what it has to write still; then this one takes over."""
+        with self._dialling:
+            self._dialled.discard(connection)
+        self._renewing = False
+        wire = self._wire
+        if self._stopping or wire is None or not self.connected or shown == self._shown:
+            connection.close()  # the old one ended meanwhile, and was or will be dialled anew
+            return
+        self._successor = connection, shown
+        self.connected = False
+        wire.disconnect()
+        self._loop.after(LET_GO_WITHIN_S, partial(self._give_up_on, wire))
+
+    def _adopt(self, connection: socket.socket, shown: Edition | None) -> None:
         """Begin to talk over a new connection."""
         with self._dialling:
-            self._dialled = None
+            self._dialled.discard(connection)
         if self._stopping:
             connection.close()
             return
+        self._shown = shown
         # Acknowledgements are small, and latency is custody held.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What is sent and not acknowledged by TCP within so long: the link is dead.
@@ -295,6 +351,7 @@ class Link:
         """Keep the connection alive, and notice when it is not."""
         if self._wire is not None:
             self._wire.loop_misc()
+        self._renew_if_due()
         if not self._stopping:
             self._loop.after(TICK_S, self._tick)
 
@@ -363,6 +420,10 @@ class Link:
             done(Outcome.UNSENT)
         if self._stopping:
             self._stopped.set()
+            return
+        if self._successor:
+            successor, self._successor = self._successor, None
+            self._adopt(*successor)
             return
         trouble = self._of_the_end(wire, reason, was_connected=was_connected)
         if was_connected:

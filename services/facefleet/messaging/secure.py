@@ -1,5 +1,6 @@
 """Mutual TLS with a broker, and what its failures mean in words. Blocks: not for the loop's thread."""
 
+import errno
 import socket
 import ssl
 import time
@@ -8,6 +9,8 @@ from typing import NamedTuple
 from facefleet.runtime.identity import REMEDY, Identity, IdentityError
 
 HANDSHAKE_WITHIN_S = 10.0
+OBJECTION_WITHIN_S = 3.0
+"""In TLS 1.3 our handshake is done before the broker has looked at our certificate."""
 
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _NOT_OUR_CA = {2, 7, 18, 19, 20, 21, 30}
@@ -55,6 +58,23 @@ def secured(plain: socket.socket, identity: Identity, host: str) -> ssl.SSLSocke
         return context.wrap_socket(plain, server_hostname=host)
     except BaseException:
         plain.close()
+        raise
+
+
+def accepted(connection: ssl.SSLSocket) -> None:
+    """Wait whether the broker objects to our certificate; it says nothing while it waits for CONNECT.
+
+    Raises:
+        OSError: it does, or hung up; the connection is closed then.
+    """
+    connection.settimeout(OBJECTION_WITHIN_S)
+    try:
+        if not connection.recv(1):
+            raise ConnectionResetError(errno.ECONNRESET, "it hung up")
+    except TimeoutError:
+        return
+    except OSError:
+        connection.close()
         raise
 
 

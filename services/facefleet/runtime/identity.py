@@ -7,6 +7,8 @@ from typing import Self
 
 REMEDY = "run site.yml for this host"
 
+Edition = tuple[int, int, int]
+
 _MARK = {"certificate": b"-----BEGIN CERTIFICATE-----", "key": b"PRIVATE KEY-----"}
 
 
@@ -37,6 +39,14 @@ class Identity:
         """Return whether there is anything to check: a container may be started without an identity."""
         return any(file.parent.is_dir() for file in (self.ca, self.certificate, self.key))
 
+    def edition(self) -> Edition | None:
+        """Return what tells a renewed certificate from the one before; None if it cannot be seen."""
+        try:
+            about = self.certificate.stat()
+        except OSError:
+            return None
+        return about.st_ino, about.st_mtime_ns, about.st_size
+
     def context(self) -> ssl.SSLContext:
         """Read the files, and return how to talk to a broker.
 
@@ -46,6 +56,15 @@ class Identity:
         Raises:
             IdentityError: one is missing, cannot be read, or does not fit the others.
         """
+        before = self.edition()
+        try:
+            return self._read()
+        except IdentityError:
+            if self.edition() == before:
+                raise
+            return self._read()  # it was renewed between one file and the next
+
+    def _read(self) -> ssl.SSLContext:
         for file, kind in ((self.ca, "certificate"), (self.certificate, "certificate"), (self.key, "key")):
             _look_at(file, kind)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import REGISTRY, Collector
 
 from facefleet.fleet.device import CONNECTED, UNSYNCHRONIZED, CameraState
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import Entry, utc_now
 from facefleet.fleet.verdict import SEVERITIES, problems
 from facefleet.watch.post import Post
@@ -41,10 +42,22 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "facefleet_watch_connected", "1 while the broker is heard", float(self._post.connected)
         )
+        yield from _foundation(self._post.foundation())
         yield from _standing(entries, now)
         yield from _accounts(entries)
         yield from _machines(here)
         yield from _cameras(here)
+
+
+def _foundation(foundation: Foundation) -> Iterator[Metric]:
+    for name, text, ends in (
+        ("cloud_certificate", "When the cloud host's certificate ends", foundation.cloud_ends),
+        ("authority", "When the fleet's authority ends", foundation.authority_ends),
+    ):
+        family = GaugeMetricFamily(f"facefleet_{name}_end_timestamp_seconds", text)
+        if ends:
+            family.add_metric([], ends.timestamp())
+        yield family
 
 
 def _standing(entries: list[Entry], now: datetime) -> Iterator[Metric]:

@@ -1,8 +1,10 @@
 """Where statuses come in from the link's thread, and are looked at from others'."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import Entry, Roster, utc_now
 from facefleet.fleet.thresholds import SILENT_S
 from facefleet.messaging.delivery import Delivery
@@ -14,8 +16,9 @@ _log = logs.get("watch")
 class Post:
     """The roster, and whether we hear anything at all. Safe from any thread."""
 
-    def __init__(self, roster: Roster) -> None:
-        """Begin with what was known, connected to nobody."""
+    def __init__(self, roster: Roster, foundation: Callable[[], Foundation] = Foundation) -> None:
+        """Begin with what was known, connected to nobody; `foundation` looks what all stand on."""
+        self.foundation = foundation
         self._lock = threading.Lock()
         self._roster = roster
         self._news = True
@@ -65,7 +68,7 @@ class Post:
 
     def as_json(self, now: datetime) -> str:
         """Return the roster as it is now."""
-        return Roster(self.entries()).as_json(now)
+        return Roster(self.entries(), foundation=self.foundation()).as_json(now)
 
     def news(self) -> str | None:
         """Return the roster as JSON if it changed since the last time that this was asked."""

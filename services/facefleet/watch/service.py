@@ -4,9 +4,12 @@ import contextlib
 import secrets
 import threading
 
+from facefleet.fleet.device import read_time
+from facefleet.fleet.foundation import Foundation
 from facefleet.messaging import topics
 from facefleet.messaging.link import Link
 from facefleet.runtime import logs
+from facefleet.runtime.certificate import Certificate
 from facefleet.runtime.health import Health
 from facefleet.watch.figures import Figures
 from facefleet.watch.page import serve
@@ -24,7 +27,10 @@ _log = logs.get("watch")
 
 def run(settings: WatchSettings, health: Health, stop: threading.Event) -> None:
     """Watch until told to stop."""
-    post = Post(load(settings.roster_file))
+    cloud, authority = Certificate(settings.cloud_certificate), Certificate(settings.cloud_authority)
+    post = Post(
+        load(settings.roster_file), lambda: Foundation(read_time(cloud.ends()), read_time(authority.ends()))
+    )
     Figures(post)
     show_broker = health.follow("broker")
 

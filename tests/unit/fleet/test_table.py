@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from facefleet.fleet.__main__ import main
+from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import Roster
 from facefleet.fleet.table import WIDTH, table
 
@@ -150,3 +151,16 @@ def test_a_roster_comes_through_json_for_another_program(
     main(["-", "--json"])
 
     assert Roster.from_json(capsys.readouterr().out).entries == roster.entries
+
+
+def test_what_all_devices_stand_on_has_a_line_and_complains_in_time() -> None:
+    ends = Foundation(NOW + timedelta(days=5), NOW + timedelta(days=3000))
+    roster = Roster(foundation=ends)
+    roster.hear("jetson-01", say(), NOW)
+
+    text = table(Roster.from_json(roster.as_json(NOW)).only(["jetson-01"]), NOW)
+
+    assert "Certificates: cloud host 5d, the fleet's authority 3000d." in text
+    assert "cloud host: its certificate ends" in text
+    assert "authority: the" not in text
+    assert "Certificates:" not in table(Roster(), NOW)

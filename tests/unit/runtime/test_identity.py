@@ -1,10 +1,12 @@
 """An identity is three files that fit each other, or the one to blame is named."""
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from facefleet.runtime import identity as identity_module
 from facefleet.runtime.identity import Identity, IdentityError
 
 from tests.integration.certificates import Authority
@@ -89,3 +91,31 @@ def test_an_encrypted_key_is_not_asked_for(identity: Identity) -> None:
 
 def test_a_folder_that_is_not_there_is_not_mounted(tmp_path: Path) -> None:
     assert not Identity.within(tmp_path / "none").mounted
+
+
+def test_one_that_is_renewed_between_two_files_is_read_again(
+    authority: Authority, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads key and certificate one after the other may meet one of the old pair and one of the new."""
+    other = authority.issue("jetson-02")
+    read = identity_module._look_at
+    looked: list[str] = []
+
+    def renewed_meanwhile(file: Path, kind: str) -> None:
+        read(file, kind)
+        looked.append(kind)
+        if looked == ["certificate", "certificate", "key"]:
+            other.key.replace(identity.key)  # the certificate follows once OpenSSL has complained
+
+    def complained(context: ssl.SSLContext, certificate: Path, key: Path, password: str) -> None:
+        try:
+            load(context, certificate, key, password)
+        finally:
+            if other.certificate.exists():
+                other.certificate.replace(identity.certificate)
+
+    load = ssl.SSLContext.load_cert_chain
+    monkeypatch.setattr(identity_module, "_look_at", renewed_meanwhile)
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", complained)
+    assert identity.context().check_hostname
+    assert len(looked) == 6, "it was read twice"

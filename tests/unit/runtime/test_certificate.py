@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from facefleet.forwarder.certificate import Certificate
+from facefleet.runtime.certificate import Certificate
 
 ENDS = datetime(2027, 11, 25, 17, 0, 0, tzinfo=UTC)
 
@@ -33,6 +33,15 @@ def test_it_is_told_and_told_anew_when_the_file_is_another(tmp_path: Path) -> No
     assert certificate.ends() == "2028-02-23T17:00:00Z"
     file.unlink()
     assert certificate.ends() is None
+
+
+def test_of_two_authorities_the_one_that_lasts_longer_counts(tmp_path: Path) -> None:
+    """The other is being replaced."""
+    file = tmp_path / "ca.crt"
+    issue(file, ENDS)
+    issue(tmp_path / "next", ENDS + timedelta(days=90))
+    file.write_bytes(file.read_bytes() + (tmp_path / "next").read_bytes())
+    assert Certificate(file).ends() == "2028-02-23T17:00:00Z"
 
 
 def test_one_that_cannot_be_read_and_none_at_all_have_no_end(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""When the device's certificate ends."""
+"""When the certificates of a file end: a host's own, or the authorities that it trusts."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class Certificate:
         self._ends: str | None = None
 
     def ends(self) -> str | None:
-        """Return the last moment of the certificate; None without one, and of one that cannot be read."""
+        """Return the last moment, of several the latest; None without one, and if one cannot be read."""
         if self._file is None:
             return None
         try:
@@ -33,6 +33,6 @@ class Certificate:
 
 def _end_of(pem: bytes) -> str | None:
     try:
-        return iso(x509.load_pem_x509_certificate(pem).not_valid_after_utc)
+        return iso(max(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(pem)))
     except ValueError:
         return None
