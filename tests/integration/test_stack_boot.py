@@ -17,12 +17,10 @@ from docker.errors import ImageNotFound
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/stack"
 WORD = "/srv/word"
-PLACED = (
-    "library/stack_lock.py",
-    "library/stack_promote.py",
-    "library/stack_state.py",
+PLACED = [
+    *(f"library/stack_{part}.py" for part in ("lock", "mend", "promote", "state")),
     "files/stack_boot.py",
-)
+]
 
 
 class Stack:
@@ -233,3 +231,28 @@ def test_before_the_first_release_there_is_nothing_to_bring_back(stack: Stack) -
     assert "There is no current release yet" in stack.boot()
     assert stack.runs() == before
     assert (stack.home / "coming").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can damage what an engine keeps")
+def test_a_deployment_that_fails_for_a_damaged_image_takes_it_away(stack: Stack) -> None:
+    """Power went while it was brought: it is there by its name, and nothing would bring it again."""
+    stack.place("r3", came_through=False)
+    stack.damage("r3")
+    assert stack_mend(stack, "r3") == [stack.tag("r3")]
+    assert not stack.has_image("r3")
+    assert stack_mend(stack, "r2") == []
+    assert stack.has_image("r2")
+
+
+def stack_mend(stack: Stack, release: str) -> list[str]:
+    """Run the role's module; return what it says that it removed."""
+    arguments = {"file": str(stack.home / "releases" / release / "compose.yaml")}
+    done = subprocess.run(
+        [sys.executable, ROLE / "library/stack_mend.py"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    removed: list[str] = json.loads(done.stdout)["removed"]
+    return removed

@@ -17,6 +17,7 @@ from pathlib import Path
 
 # The role's own modules, which lie beside this file: one lock, one way to look, one way to move the link.
 import stack_lock
+import stack_mend
 import stack_promote
 import stack_state
 
@@ -78,13 +79,10 @@ class Stack:
                 raise NotBackError("; ".join(last + said))
             time.sleep(_LOOK_EVERY_S)
 
-    def damaged(self, release: str) -> set[str]:
-        """Return the images of a release that are not there or not whole.
-
-        The engine compares each file of a layer with its checksum when it writes the image out again.
-        """
-        _, listed, _ = self._compose(release, "config", "--images")
-        return {image for image in listed.split() if not _whole(image)}
+    def damaged(self, release: str) -> list[str]:
+        """Return the images of a release that are not there or not whole."""
+        found: list[str] = stack_mend.damaged(self._file(release))
+        return found
 
     def others(self) -> list[str]:
         """Return the releases that came through before the current one, the newest first."""
@@ -108,12 +106,6 @@ class Stack:
 
     def _compose(self, release: str, *words: str) -> tuple[int, str, str]:
         return docker("compose", "--file", str(self._file(release)), *words)
-
-
-def _whole(image: str) -> bool:
-    words = ["docker", "image", "save", image]
-    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
-    return not done.returncode
 
 
 def bring_back(stack: Stack) -> None:
@@ -142,11 +134,11 @@ def fall_back(stack: Stack) -> str:
     bad = stack.damaged(stack.current)
     if not bad:
         raise NotBackError("its images are whole, so no other release would help: `docker compose ps` there")
-    say(f"Damaged: {', '.join(sorted(bad))}.")
+    say(f"Damaged: {', '.join(bad)}.")
     try:
         for other in stack.others():
             damaged = stack.damaged(other)
-            bad |= damaged
+            bad += damaged
             if damaged:
                 continue
             try:
@@ -160,8 +152,7 @@ def fall_back(stack: Stack) -> str:
         raise NotBackError("no release here has all its images whole. Deploy again: that brings them anew")
     finally:
         # Or else the next deployment would think that they are there.
-        for image in bad:
-            docker("image", "rm", "--force", image)
+        stack_mend.remove(bad)
 
 
 def await_engine() -> None:
