@@ -24,6 +24,20 @@ BACK_WITHIN_S = 240.0
 _LOOK_EVERY_S = 0.5
 
 
+_GROWN = f"""cd {STACK}
+for r in $(ls releases | tail -n +4); do echo release $r; done
+for f in files/*; do grep -qF $f releases/*/compose.yaml || echo file $f; done
+for i in $(docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}'); do
+  grep -qF $i releases/*/compose.yaml || echo image $i
+done
+for c in $(docker ps --all --quiet); do
+  docker inspect --format '{{{{json .HostConfig.LogConfig}}}}' $c | grep -v '"max-file":"3","max-size":"10m"'
+done
+[ $(docker volume ls --quiet | wc -l) = 3 ] || docker volume ls --quiet
+true
+"""
+
+
 class Step(NamedTuple):
     """A moment of an update: what Ansible says when it begins, and for how long after that a cut may come."""
 
@@ -171,6 +185,11 @@ class Device:
         done = self._host.container.exec_run(list(command))
         assert isinstance(done.output, bytes)  # it was not asked to stream
         return done.output.decode(errors="replace") if done.exit_code == 0 else ""
+
+    def grown(self) -> list[str]:
+        """Return what is there beyond its bound, after all these updates."""
+        listed = self._host.run("sh", "-c", _GROWN)
+        return listed.split()
 
     def pause(self) -> None:
         """Let its camera capture no more."""

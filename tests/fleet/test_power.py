@@ -50,6 +50,7 @@ def test_power_cut_at_each_step_of_an_update(cut_site: Site) -> None:
     device.update(power.RELEASES[coming])
     assert cut_site.await_faces("jetson-01", more_than=before) > before
     _assert_even(cut_site, device)
+    assert device.grown() == []
 
 
 def _assert_even(site: Site, device: power.Device) -> None:
