@@ -118,6 +118,13 @@ class Device:
             step.name, after_s, came, before, standing.release, time.monotonic() - began, standing.wrong
         )
 
+    def cut_the_first(self, step: Step, release: dict[str, object]) -> str:
+        """Cut the power in the first deployment of all; return what the host said when it was back."""
+        assert self._update_until(step.begins, self._chance.uniform(0, step.lasts_s), release)
+        self._host.container.start()
+        self._await_boot()
+        return self._try("journalctl", "--boot", "--unit", "facefleet-edge", "--no-pager")
+
     def _update_until(self, begins: str, after_s: float, release: dict[str, object]) -> bool:
         """Cut the power so long after a task began; return whether it began before the update ended."""
         run = subprocess.Popen(
@@ -147,16 +154,21 @@ class Device:
 
     def _await_back(self) -> Standing:
         """Wait until what brings the stack back has ended, and look what runs."""
+        wrong = (
+            [] if self._await_boot() == "success" else [self._try("journalctl", "-u", "facefleet-edge", "-b")]
+        )
+        return self._look(wrong)
+
+    def _await_boot(self) -> str:
+        """Wait until what brings the stack back has ended; return with what result."""
         deadline = time.monotonic() + BACK_WITHIN_S
         asked = ("systemctl", "show", "facefleet-edge", "--property=ExecMainExitTimestampMonotonic,Result")
         while True:
             said = dict(line.split("=", 1) for line in self._try(*asked).splitlines() if "=" in line)
             if said.get("ExecMainExitTimestampMonotonic", "0") != "0":
-                break
+                return said["Result"]
             assert time.monotonic() < deadline, self._try("journalctl", "-u", "facefleet-edge", "--no-pager")
             time.sleep(_LOOK_EVERY_S)
-        wrong = [] if said["Result"] == "success" else [self._try("journalctl", "-u", "facefleet-edge", "-b")]
-        return self._look(wrong)
 
     def _look(self, wrong: list[str]) -> Standing:
         """Compare what runs with the current release, and the folder with what belongs there."""

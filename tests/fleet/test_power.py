@@ -53,6 +53,17 @@ def test_power_cut_at_each_step_of_an_update(cut_site: Site) -> None:
     assert device.grown() == []
 
 
+@pytest.mark.parametrize("step", [step for step in power.STEPS if step.name in ("first", "others")])
+def test_a_first_deployment_that_is_cut_is_completed_by_the_next(cut_site: Site, step: power.Step) -> None:
+    device = power.Device(cut_site, "jetson-01", random.Random(SEED))
+    said = device.cut_the_first(step, power.RELEASES[0] | {"power_removed": True})
+    assert "There is no current release yet" in said
+    before = cut_site.faces("jetson-01")
+    device.update(power.RELEASES[0])
+    assert cut_site.await_faces("jetson-01", more_than=before) > before
+    assert device.grown() == []
+
+
 def _assert_even(site: Site, device: power.Device) -> None:
     """Captured = stored + held + given up, and nothing twice, once the camera is paused and all has come."""
     device.pause()

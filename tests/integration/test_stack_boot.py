@@ -224,6 +224,17 @@ def test_where_images_are_whole_no_other_release_takes_its_place(stack: Stack) -
     assert stack.has_image("r2")
 
 
+def test_what_can_run_runs_where_a_camera_is_not_there(stack: Stack) -> None:
+    stack.compose("r2", "down", "--timeout", "1")
+    file = stack.home / "releases/r2/compose.yaml"
+    said = json.loads(file.read_text())
+    said["services"]["a-camera"] = {**said["services"]["two"], "devices": ["/dev/nothing:/dev/nothing"]}
+    file.write_text(json.dumps(said))
+    assert "a-camera is not healthy" in stack.boot(code=1)
+    assert stack.runs().keys() == {"one", "two"}
+    assert stack.current == "r2"
+
+
 def test_before_the_first_release_there_is_nothing_to_bring_back(stack: Stack) -> None:
     (stack.home / "current").unlink()
     (stack.home / "coming").write_text("r2\n")

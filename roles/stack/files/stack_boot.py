@@ -70,13 +70,16 @@ class Stack:
 
     def start(self, release: str) -> None:
         """Bring up a release, and wait until all of it is healthy."""
-        up = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "never")
-        code, _, problem = self._compose(release, *up)
+        up = ("up", "--detach", "--no-build", "--pull", "never")
+        code, _, problem = self._compose(release, *up, "--remove-orphans")
+        if code:
+            # Compose gives up at the first that does not start, a camera's that is not there, say.
+            for service in stack_state.Engine(docker).lasting(self._file(release)):
+                self._compose(release, *up, "--no-deps", service)
         until = time.monotonic() + self._wait_s
         while said := self.amiss(release, health=True):
-            if code or time.monotonic() > until:
-                last = problem.strip().splitlines()[-1:] if code else []
-                raise NotBackError("; ".join(last + said))
+            if time.monotonic() > until:
+                raise NotBackError("; ".join(problem.strip().splitlines()[-1:] * bool(code) + said))
             time.sleep(_LOOK_EVERY_S)
 
     def damaged(self, release: str) -> list[str]:
