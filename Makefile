@@ -11,6 +11,7 @@ PLAY = $(BIN)/ansible-playbook -i inventory/demo $(ASK)
 SAY = @printf '\n\033[1m== %s\033[0m\n'
 
 CYCLES ?= 100
+CUTS ?= 50
 S3_PORT := 28333
 BROKER_PORT := 21883
 GALLERY_PORT := 28080
@@ -93,10 +94,11 @@ chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, O
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/python -m tests.chaos --cycles $(CYCLES) $(if $(ONLY),--only '$(ONLY)') --json .cache/chaos.json
 
-fleet: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life on test hosts, from an empty account to nothing left, and what it takes
+fleet: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life on test hosts, from nothing to nothing left, power cuts (CUTS=50), and what it takes
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
-	$(BIN)/pytest tests/provision tests/delivery tests/fleet
+	$(BIN)/pytest tests/provision tests/delivery tests/fleet --ignore tests/fleet/test_power.py
+	FACEFLEET_CUTS=$(CUTS) $(BIN)/pytest -s tests/fleet/test_power.py
 	$(BIN)/python -m tests.bench --only rollout --json .cache/rollout.json
 
 bench: .venv/.test  ## Side by side with what one would use instead; ratios, also in .cache/bench.json

@@ -70,7 +70,7 @@ class RecordHeader(NamedTuple):
     score: float
     key: int
     stamp_ms: int
-    """Wall clock, milliseconds since 1970."""
+    """Wall clock, milliseconds since 1970; 0 if it was not known to be right."""
 
 
 class Footer(NamedTuple):

@@ -36,6 +36,7 @@ from facefleet.custody.space import DISK_FULL
 from facefleet.custody.spares import Spares
 from facefleet.custody.writer import Newcomer, Writer
 from facefleet.runtime import logs
+from facefleet.runtime.clock import Trust
 
 __all__ = ["Spool", "WhenFull"]
 
@@ -65,6 +66,7 @@ class Spool:
         when_full: refuse what comes (`reject`), or give up what waits, oldest or lowest score first.
         segment_bytes: the size of a segment; at most an eighth of the bound.
         fresh_bytes: of what was written last, kept in memory too: who takes it out soon need not read it.
+        clock: whose word counts for it that the wall clock is right.
 
     Raises:
         FutureFormatError: a newer release wrote the folder; nothing in it was touched.
@@ -79,6 +81,7 @@ class Spool:
         when_full: WhenFull = "reject",
         segment_bytes: int = SEGMENT_BYTES,
         fresh_bytes: int = 0,
+        clock: Trust = "trusted",
     ) -> None:
         if max_bytes < LEAST_BYTES:
             raise SpoolError(f"{folder} cannot do with {max_bytes} bytes: give it {LEAST_BYTES} or more")
@@ -90,7 +93,7 @@ class Spool:
         self._set_aside = opened.set_aside
         self._torn = opened.torn
         self._recent = RecentKeys(opened.keys)
-        self._ages = Ages()
+        self._ages = Ages(clock)
         self._backlog = Backlog(fresh_bytes)
         self._backlog.tally.add(self._ledger.fates)
         for segment in opened.segments:
@@ -118,6 +121,7 @@ class Spool:
             self._spares,
             segment_bytes=min(segment_bytes, max_bytes // SEGMENTS),
             next_serial=opened.next_serial,
+            stamp=self._ages.stamp,
         )
         self._room = Room(
             self._backlog, self._writer, self._ledger, self._budget, spares=self._spares, can_punch=can_punch

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,10 @@ class Writer:
         *,
         segment_bytes: int,
         next_serial: int,
+        stamp: Callable[[], int],
     ) -> None:
+        """`stamp` tells the wall clock of a record, 0 while it is not known to be right."""
+        self._stamp = stamp
         self._folder = folder
         self._backlog = backlog
         self._budget = budget
@@ -236,7 +239,7 @@ class Writer:
             buffers.append(self._header(segment))
             offset = HEADER_SIZE
         elapsed = min(int((time.monotonic() - (segment.born or 0.0)) * 1000), MOST_ELAPSED_MS)
-        stamp = now_ms()
+        stamp = self._stamp()
         batch = segment.count
         for number, newcomer in enumerate(newcomers, batch):
             parts = newcomer.entry.parts

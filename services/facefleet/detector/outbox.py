@@ -52,7 +52,10 @@ class Outbox:
         folder = state / f"outbox-{settings.camera}"
         try:
             self._spool = Spool(
-                folder, max_bytes=settings.outbox_max_bytes, when_full=settings.outbox_when_full
+                folder,
+                max_bytes=settings.outbox_max_bytes,
+                when_full=settings.outbox_when_full,
+                clock=settings.clock,
             )
         except SpoolError as error:
             raise ServiceError(f"{error} (FACEFLEET_STATE_DIR={state})") from error

@@ -44,6 +44,7 @@ def run(settings: ForwarderSettings, health: Health, stop: threading.Event) -> N
             max_bytes=settings.spool_max_bytes,
             when_full=settings.spool_when_full,
             fresh_bytes=FRESH_BYTES,
+            clock=settings.clock,
         )
     except SpoolError as error:
         raise ServiceError(str(error)) from error

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from facefleet.custody import ages as ages_of_records
 from facefleet.custody.spool import Spool
 
 from tests.unit.custody.folders import entry
@@ -21,6 +22,9 @@ class Clock:
         self.monotonic = 50.0
         monkeypatch.setattr(time, "time_ns", lambda: int(self.wall * 1e9))
         monkeypatch.setattr(time, "monotonic", lambda: self.monotonic)
+        self.right = True
+        """What the kernel says of it."""
+        monkeypatch.setattr(ages_of_records, "known_right", lambda trust: trust == "trusted" or self.right)
 
     def passes(self, seconds: float) -> None:
         self.wall += seconds
@@ -42,6 +46,10 @@ def ages(spool: Spool) -> tuple[float, float]:
 
 def opened(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", max_bytes=1 << 20)
+
+
+def opened_by_kernel(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", max_bytes=1 << 20, clock="kernel")
 
 
 def test_within_one_run_the_wall_clock_does_not_matter(
@@ -83,6 +91,52 @@ def test_across_a_restart(
     clock.wall = NOW + 5 * DAY
     clock.passes(2)
     assert ages(spool) == (age + 2, age + 2)
+    spool.close()
+
+
+MONTH = 30 * DAY
+
+
+@pytest.mark.parametrize(
+    ("taken", "opened"),
+    [
+        pytest.param((NOW, True), (NOW + 5 * MONTH, False), id="opened with a clock months ahead"),
+        pytest.param((NOW - 5 * MONTH, False), (NOW, True), id="taken with a clock that stood still"),
+        pytest.param((NOW - 5 * MONTH, False), (NOW, False), id="taken and opened with such a one"),
+    ],
+)
+def test_a_clock_that_nobody_set_gives_nothing_up(
+    taken: tuple[float, bool], opened: tuple[float, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, 0.0)
+    kept: list[int] = []
+    for wall, clock.right in (taken, opened):
+        clock.reboots(wall)
+        spool = opened_by_kernel(tmp_path)
+        if not kept:
+            spool.append([entry(1)])
+        clock.passes(3600)
+        spool.give_up_older(30 * DAY)
+        kept.append(spool.waiting)
+        spool.close()
+    assert kept == [1, 1]
+
+
+def test_what_is_really_too_old_goes_once_the_clock_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, NOW)
+    spool = opened_by_kernel(tmp_path)
+    spool.append([entry(1)])
+    spool.close()
+    clock.reboots(NOW - 100 * DAY)  # where it stood still, so far
+    clock.right = False
+    spool = opened_by_kernel(tmp_path)
+    clock.passes(3600)
+    assert spool.give_up_older(30 * DAY) == 0
+    clock.wall, clock.right = NOW + 31 * DAY, True
+    assert ages(spool) == (31 * DAY, 31 * DAY)
+    assert spool.give_up_older(30 * DAY) == 1
     spool.close()
 
 
