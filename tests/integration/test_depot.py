@@ -385,7 +385,9 @@ def test_pruning_frees_what_nobody_needs_for_ever(site: DepotSite, promote: Prom
     old, middle, new = b"old" * 1000, b"middle" * 1000, b"new" * 1000
     first = promote(old, **{CANARY: 0, SECOND: 1})
     second = promote(middle, **{CANARY: 0, SECOND: 1})
+    bad = promote(**{CANARY: 0, THIRD: 1})
     promote(new, **{CANARY: 0, SECOND: 1})
+    site.say(CANARY, "failed", first, bad)
     for edition in (first, second):
         site.say(CANARY, "ok", edition)
     await_edition(site, SECOND, second)
@@ -400,6 +402,9 @@ def test_pruning_frees_what_nobody_needs_for_ever(site: DepotSite, promote: Prom
     versions = admin.list_object_versions(Bucket=site.bucket, Prefix=layout.blob(digest(old)))
     assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
     await_edition(site, SECOND, second)
+    # The order that failed is followed by others, but somebody still waits for it.
+    assert site.state()["orders"][THIRD]["closed_for_good"]
+    assert edition_of(site, THIRD) != bad
     assert site.prune() == {"orders": 0, "blobs": 0, "bytes": 0, "enrolment": 0}
 
 
