@@ -49,7 +49,6 @@ class Devices:
                 self._news = news
                 self._read_all = loop.time()
             self._looked = loop.time()
-            self._parts.health.good("bucket")
 
     async def order(self, request: web.Request) -> web.Response:
         """Tell the newest order of a device that it may have."""
