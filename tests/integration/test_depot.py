@@ -322,6 +322,8 @@ def test_a_certificate_is_renewed_by_request(site: DepotSite) -> None:
     assert site.get(THIRD, f"/v1/devices/{THIRD}/certificate").body == certificate
     assert site.ask(site.devices[THIRD], "PUT", ask, device.request).status == 204
     assert site.state()["requests"] == {}
+    assert site.ask(site.devices[THIRD], "PUT", ask, Applicant(THIRD).request).status == 204
+    assert site.get(THIRD, f"/v1/devices/{THIRD}/certificate").status == 404  # not the one before
 
 
 # --- the control host ---
