@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "bucket": {"runtime", "storage"},
     "gallery": SHARED | {"fleet"},
     "forget": {"runtime", "storage"},
+    "depot": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }

@@ -48,26 +48,37 @@ class Identity:
         return about.st_ino, about.st_mtime_ns, about.st_size
 
     def context(self) -> ssl.SSLContext:
-        """Read the files, and return how to talk to a broker.
-
-        TLS 1.3: both ends are ours and speak it, and it shows nobody on the way our name. Only the fleet's
-        CA is trusted, and the broker's certificate must name the host that we dialled.
+        """Read the files, and return how to talk to a broker, whose certificate must name whom we dialled.
 
         Raises:
             IdentityError: one is missing, cannot be read, or does not fit the others.
         """
+        return self._made(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
+
+    def serving(self) -> ssl.SSLContext:
+        """Read the files, and return how others talk to us; who shows a certificate must show a sound one.
+
+        Raises:
+            IdentityError: one is missing, cannot be read, or does not fit the others.
+        """
+        context = self._made(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.num_tickets = 0  # each connection shows its certificate
+        return context
+
+    def _made(self, side: int) -> ssl.SSLContext:
         before = self.edition()
         try:
-            return self._read()
+            return self._filled(ssl.SSLContext(side))
         except IdentityError:
             if self.edition() == before:
                 raise
-            return self._read()  # it was renewed between one file and the next
+            return self._filled(ssl.SSLContext(side))  # it was renewed between one file and the next
 
-    def _read(self) -> ssl.SSLContext:
+    def _filled(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Trust the fleet's CA only. TLS 1.3: both ends are ours, and it shows nobody on the way our name."""
         for file, kind in ((self.ca, "certificate"), (self.certificate, "certificate"), (self.key, "key")):
             _look_at(file, kind)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         try:
             context.load_verify_locations(self.ca)
