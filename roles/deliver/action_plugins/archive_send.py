@@ -1,4 +1,4 @@
-"""Bring an archive to a host in pieces: over a link that drops, below a cap, and behind the faces."""
+"""Bring an archive to a host's engine in pieces: over a link that drops, under a cap, behind the faces."""
 # ruff: noqa: INP001 - Ansible finds it by its folder
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 DOCUMENTATION = """
 module: archive_send
-short_description: Brings an archive to a host, and goes on where it was
+short_description: Brings an archive to a host's engine, and goes on where it was
 description:
   - Sends pieces through the connection that the play has, each a command that writes it at its place.
   - What the host has is known by its hashes, block by block; only what is missing or wrong is sent.
   - When the link drops it is tried again; a later run goes on too.
   - Files of the same folder that end in C(.part) are of archives that nobody wants any more, and go.
+  - Once all of it is there the engine loads it, and the folder goes.
 options:
   src: {type: path, required: true, description: The archive on the control host}
-  folder: {type: path, required: true, description: The folder on the host}
+  folder: {type: path, required: true, description: "The folder on the host, for this alone"}
+  load_s: {type: int, default: 1800, description: Seconds that the engine may take to load it}
   bandwidth_bytes_s: {type: int, default: 0, description: The most that is sent in a second; 0 is no cap}
   yields_to: {type: list, elements: str, default: [], description: What prints the forwarder's status}
   backlog_s: {type: int, default: 10, description: Age in seconds from which a face that waits is a backlog}
@@ -38,7 +40,6 @@ author: Facefleet
 """
 
 RETURN = """
-path: {type: str, returned: always, description: The archive on the host}
 bytes: {type: int, returned: always, description: Its size}
 sent: {type: int, returned: always, description: Bytes that were sent now}
 drops: {type: int, returned: always, description: How often the link dropped}
@@ -55,7 +56,7 @@ FREE_S, FREE_MOST_S = 2.0, 15.0
 COST_SHARE = 20
 """The time of a piece is so many times what it costs to begin one, so that the link seldom idles."""
 
-LOOK_S = 10.0
+HEAR_S = 10.0
 STUCK_S = 60.0
 """A backlog of which nothing went for so long does not move: waiting helps no face."""
 TELL_S = 15.0
@@ -73,6 +74,10 @@ df --output=avail -B1 . | tail -n 1
 WRITE = (
     "umask 077; dd of={folder}/{name} bs=64K iflag=fullblock seek={offset} oflag=seek_bytes conv=notrunc "
     "status=none"
+)
+# Whatever comes of it: what the engine refuses once is not wanted again, and may be what fills the disk.
+LOAD = (
+    "timeout {most_s} docker image load --quiet --input {folder}/{name}; said=$?; rm -rf {folder}; exit $said"
 )
 
 
@@ -194,6 +199,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         (
             "src",
             "folder",
+            "load_s",
             "bandwidth_bytes_s",
             "yields_to",
             "backlog_s",
@@ -219,10 +225,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         self._sent = self._drops = 0
         self._retry_s = 0.0
         self._bring()
+        self._on_host(LOAD.format(most_s=arguments["load_s"], folder=self._folder, name=self._archive.name))
         now = time.monotonic()
         return {
-            "changed": self._sent > 0,
-            "path": f"{arguments['folder']}/{self._archive.name}",
+            "changed": True,
             "bytes": self._archive.size,
             "sent": self._sent,
             "drops": self._drops,
@@ -235,6 +241,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             {
                 "src": {"type": "path", "required": True},
                 "folder": {"type": "path", "required": True},
+                "load_s": number | {"default": 1800},
                 "bandwidth_bytes_s": number | {"default": 0},
                 "yields_to": {"type": "list", "elements": "str", "default": []},
                 "backlog_s": number | {"default": 10},
@@ -323,7 +330,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
     def _rate(self) -> int:
         """Return the bytes of a second that may go now; 0 is as many as the link takes."""
         now = time.monotonic()
-        if self._status_command and now - self._heard >= LOOK_S:
+        if self._status_command and now - self._heard >= HEAR_S:
             self._heard = now
             done = self._low_level_execute_command(f"timeout 10 {self._status_command}", in_data=b"\n")
             self._backlog.hear(done["stdout"] if done["rc"] == 0 else "", time.monotonic())
@@ -336,7 +343,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         done = self._low_level_execute_command(command, in_data=data)
         if done["rc"]:
             raise AnsibleActionFail(
-                f"{self._host} does not take the archive: {(done['stderr'] or done['stdout']).strip()[-500:]}"
+                f"{self._host} does not take the images: {(done['stderr'] or done['stdout']).strip()[-500:]}"
             )
         return str(done["stdout"])
 
