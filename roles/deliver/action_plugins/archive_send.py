@@ -223,7 +223,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         self._began = self._told = self._progress = time.monotonic()
         self._heard = float("-inf")
         self._sent = self._drops = 0
-        self._retry_s = 0.0
+        self._retry_s, self._reached = 0.0, False
         self._bring()
         self._on_host(LOAD.format(most_s=arguments["load_s"], folder=self._folder, name=self._archive.name))
         now = time.monotonic()
@@ -276,7 +276,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
                 self._await_link(error)
 
     def _await_link(self, error: AnsibleConnectionFailure) -> None:
-        if time.monotonic() - self._progress > self._reconnect_s:
+        # One that lets nobody in at first is not one whose link dropped.
+        if not self._reached or time.monotonic() - self._progress > self._reconnect_s:
             raise error
         self._retry_s = min(max(2 * self._retry_s, RETRY_S), RETRY_MOST_S)
         self._tell(f"the link dropped; trying again in {self._retry_s:.0f} s")
@@ -292,7 +293,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
                 folder=self._folder, name=archive.name, size=archive.size, digest=archive.digest, block=BLOCK
             )
         ).split("\n")
-        self._retry_s = 0.0
+        self._retry_s, self._reached = 0.0, True
         if "whole" in said:
             return None
         room, *lines = said
