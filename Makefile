@@ -99,7 +99,7 @@ fleet: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life on test hosts, from noth
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/provision tests/delivery tests/fleet --ignore tests/fleet/test_power.py
 	FACEFLEET_CUTS=$(CUTS) $(BIN)/pytest -s tests/fleet/test_power.py
-	$(BIN)/python -m tests.bench --only rollout --json .cache/rollout.json
+	$(BIN)/python -m tests.bench --only rollout --only delivery --json .cache/fleet.json
 
 bench: .venv/.test  ## Side by side with what one would use instead; ratios, also in .cache/bench.json
 	$(SAY) 'Engine and images'

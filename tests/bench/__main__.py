@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     bench_client,
+    bench_delivery,
     bench_forward,
     bench_gallery,
     bench_latency,
@@ -30,9 +31,10 @@ BENCHES: dict[str, Bench] = {
     "gallery": lambda smoke: bench_gallery.run(smoke=smoke),
     "latency": lambda smoke: bench_latency.run(smoke=smoke),
     "rollout": lambda smoke: bench_rollout.run(smoke=smoke),
+    "delivery": lambda smoke: bench_delivery.run(smoke=smoke),
 }
-UNASKED = [name for name in BENCHES if name != "rollout"]
-"""The other makes ten hosts first: `make fleet`."""
+UNASKED = [name for name in BENCHES if name not in {"rollout", "delivery"}]
+"""The others make hosts first: `make fleet`."""
 
 
 def main() -> int:

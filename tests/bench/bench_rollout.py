@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from tests.bench.table import Row, Target
+from tests.delivery.wire import Wire
 from tests.fleet import site as sites
 from tests.fleet.site import CLOUD, Site
 
@@ -41,11 +42,17 @@ def run(*, smoke: bool) -> Iterable[Row]:
             Target("at most", 2.0),
         )
         for size in sizes:
-            ours, theirs = (
-                _release(site, devices[:size], window=300 + size),
-                _loop(site, devices[:size], window=400 + size),
-            )
+            wire = Wire(site.lab[devices[0]])
+            before = wire.received + wire.sent
+            ours = _release(site, devices[:size], window=300 + size)
+            between = wire.received + wire.sent
+            theirs = _loop(site, devices[:size], window=400 + size)
+            ended = wire.received + wire.sent
             yield Row("rollout", f"a release, {size} devices", "s", [ours], [theirs], "ssh loop")
+            moved = ([(between - before) / 1e6], [(ended - between) / 1e6])
+            yield Row(
+                "rollout", "the same: to and from one of them, without images", "MB", *moved, "ssh loop"
+            )
 
 
 def _play(site: Site, devices: Sequence[str], playbook: str, *more: str) -> tuple[float, int]:

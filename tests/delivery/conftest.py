@@ -6,6 +6,7 @@ import pytest
 
 from tests.delivery.depot import Depot
 from tests.fleet.hosts import Lab
+from tests.fleet.hosts.lab import NUMBER
 from tests.fleet.site import REPO
 
 
@@ -17,9 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def bare_depot() -> Iterator[Depot]:
     """Hosts on which nothing was installed by us."""
     folder = REPO / ".cache/delivery"
-    with Lab(
-        "cloud", "jetson-01", baked=True, name="facefleet-delivery", subnet="172.31.240.0/24", folder=folder
-    ) as lab:
+    name, subnet = f"facefleet-delivery-{NUMBER}", f"172.31.{240 - NUMBER}.0/24"
+    with Lab("cloud", "jetson-01", baked=True, name=name, subnet=subnet, folder=folder) as lab:
         depot = Depot(lab, folder)
         yield depot
         depot.leave()

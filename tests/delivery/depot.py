@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.fleet.hosts import Lab
-from tests.fleet.site import REPO, Played, run_playbooks
+from tests.fleet.site import REPO, Played, Running, run_playbooks
 
 IMAGES = ("broker", "logger", "forwarder")
 """What most tests bring; the detector is as large as all of them."""
@@ -79,6 +79,17 @@ class Depot:
         (self._extra if self._edited else self._plain).update(self.wanted())
         return played
 
+    def begin(self, **settings: object) -> Running:
+        """Begin to bring IMAGES to the device with other settings, over a link that is soon given up."""
+        return Running(
+            self.folder / "delivery.log",
+            *("-i", str(self._inventory), str(_HERE / "deliver.yml"), "-e", json.dumps(settings)),
+            environment={
+                "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.facts),
+                "ANSIBLE_SSH_ARGS": _SOON_GIVEN_UP,
+            },
+        )
+
     def tidy(self) -> None:
         """Remove the archives, as the end of a run does."""
         self.play(str(_HERE / "tidy.yml")).succeeded()
@@ -123,7 +134,22 @@ class Depot:
         with (self.sources / "facefleet" / service / "__init__.py").open("a") as file:
             file.write(f"# {time.time()}\n")
 
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Change a file of the sources."""
+        self._edited = True
+        path = self.sources / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
 
+
+_SOON_GIVEN_UP = " ".join(
+    f"-o {option}"
+    for option in (
+        *("ControlMaster=auto", "ControlPersist=60s", "ConnectTimeout=5"),
+        *("ServerAliveInterval=1", "ServerAliveCountMax=3"),
+    )
+)
 _FORMAT = "{{.Repository}}:{{.Tag}} {{.ID}}"
 
 

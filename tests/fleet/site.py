@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,50 @@ def run_playbooks(
         check=False,
     )
     return Played(done.returncode, done.stdout, time.monotonic() - began)
+
+
+class Running:
+    """A run of playbooks that goes on while one looks."""
+
+    def __init__(self, log: Path, *arguments: str, environment: Mapping[str, str], repo: Path = REPO) -> None:
+        """Begin it; what it says goes into `log`."""
+        self._log = log
+        self._began = time.monotonic()
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                [str(PLAYBOOK), *arguments],
+                cwd=repo,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        """Return what it said until now."""
+        return self._log.read_text()
+
+    def await_that(self, condition: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
+        """Wait for something while it runs."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert self._process.poll() is None, f"it ended before {what}:\n{self.output[-4000:]}"
+            assert time.monotonic() < deadline, f"{what}: not in {timeout_s:.0f} s:\n{self.output[-4000:]}"
+            time.sleep(0.2)
+
+    def await_words(self, words: str, timeout_s: float = 300) -> None:
+        """Wait until it says something."""
+        self.await_that(lambda: words in self.output, f"it says {words!r}", timeout_s)
+
+    def end(self, timeout_s: float = 900) -> Played:
+        """Wait for its end, and tell what it came to."""
+        try:
+            code = self._process.wait(timeout_s)
+        finally:
+            self._process.kill()
+            self._process.wait()
+        return Played(code, self.output, time.monotonic() - self._began)
 
 
 class Site:

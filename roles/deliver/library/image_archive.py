@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import operator
 import os
 import subprocess
 import tarfile
@@ -24,6 +25,7 @@ description:
   - Writes images of this machine's engine to a compressed archive that C(docker load) reads.
   - An engine looks for no layer in the archive that it has on top of the same others; such are left out.
   - The archive is named after what is in it. However many hosts ask for it at once, it is written once.
+  - The same content is the same bytes: a host that has a part goes on with an archive that was written anew.
 options:
   images: {type: list, elements: str, required: true, description: References of the images}
   present:
@@ -73,10 +75,16 @@ def lacking(wanted: list[list[str]], present: list[list[str]]) -> list[str]:
 
 
 def rewrite(saved: Path, archive: BinaryIO, needed: set[str]) -> None:
-    """Copy what `docker save` wrote, without the layers that are not needed, each layer once."""
+    """Copy what `docker save` wrote, without the layers that are not needed, each layer once.
+
+    The engine writes images and their names in any order; here it is always the same.
+    """
     written: set[str] = set()
     with tarfile.open(saved) as source, tarfile.open(fileobj=archive, mode="w|") as target:
         manifest = json.load(_member(source, "manifest.json"))
+        for image in manifest:
+            image["RepoTags"].sort()
+        manifest.sort(key=operator.itemgetter("RepoTags"))
         for image in manifest:
             config = _member(source, image["Config"]).read()
             layers = json.loads(config)["rootfs"]["diff_ids"]

@@ -26,10 +26,10 @@ REPO = Path(__file__).resolve().parents[3]
 FOLDER = REPO / ".cache/fleet"
 LABEL = "org.facefleet.lab"
 OWNER = "org.facefleet.lab.owner"
-_NUMBER = int(os.environ.get("FACEFLEET_LAB", "0"))
+NUMBER = int(os.environ.get("FACEFLEET_LAB", "0"))
 """Several clones of this repository may each have a lab at once: 0 to 8. inventory/lab reads it too."""
-NAME = f"facefleet-lab-{_NUMBER}"
-SUBNET = f"172.31.{250 - _NUMBER}.0/24"
+NAME = f"facefleet-lab-{NUMBER}"
+SUBNET = f"172.31.{250 - NUMBER}.0/24"
 PERSON = "a person"
 _DEVICE = re.compile(r"jetson-([0-9]{2})")
 _CLOUD_NUMBER = 10
