@@ -35,6 +35,8 @@ WELL: dict[str, Any] = {
     "spool_max_bytes": 1 << 30,
     "clock": "right",
     "certificate_ends": "2027-12-01T00:00:00Z",
+    "certificate": "0a1b2c3d4e5f",
+    "trusts": ["f0e1d2c3b4a5"],
     "host": {
         "disk_free": 20 << 30,
         "disk_total": 60 << 30,

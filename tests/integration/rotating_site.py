@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cryptography import x509
@@ -25,12 +26,13 @@ CLOUD = "hub"
 class RotatingSite:
     """The cloud host and devices, each with an identity of its own, and a control host that signs."""
 
-    def __init__(self, folder: Path, image: str, devices: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, image: str, python_image: str, devices: tuple[str, ...]) -> None:
+        """`python_image` has what a watch needs beside its source."""
         self.devices = devices
         self.authority = folder / "site/authority"
         self.tls_port, self.port = free_port(), free_port()
         self._folder = folder
-        self._image = image
+        self._image, self._python_image = image, python_image
         self._project = f"facefleet-test-rotation-{os.getpid()}-{secrets.token_hex(3)}"
         self._home = folder / "stack/cloud"
         inventory = {
@@ -80,8 +82,8 @@ class RotatingSite:
         assert done.returncode == 0, done.stdout[-6000:]
         return " ".join(done.stdout.split())
 
-    def start_broker(self) -> None:
-        """Run the cloud broker where the role `access` looks for it."""
+    def start(self) -> None:
+        """Run the cloud broker and the watch where the roles look for them; the watch is our own source."""
         configuration = self._folder / "mosquitto.conf"
         configuration.write_text(MOSQUITTO_CONF + TLS_CONF)
         configuration.chmod(0o444)
@@ -98,7 +100,18 @@ class RotatingSite:
             ],
             "ports": [f"127.0.0.1:{self.port}:1883", f"127.0.0.1:{self.tls_port}:8883"],
         }
-        stack = {"name": self._project, "services": {"broker": service}}
+        watch = {
+            "image": self._python_image,
+            "init": True,
+            "command": ["python3", "-m", "facefleet.watch"],
+            "tmpfs": ["/run/facefleet:uid=10001", "/var/lib/facefleet:uid=10001"],
+            "environment": {"FACEFLEET_BROKER": "mqtt://broker:1883", "PYTHONDONTWRITEBYTECODE": "1"},
+            "volumes": [
+                f"{REPO}/services/facefleet:/opt/facefleet/facefleet:ro",
+                f"{self.identity(CLOUD)}:/run/identity:ro",
+            ],
+        }
+        stack = {"name": self._project, "services": {"broker": service, "watch": watch}}
         (self._home / "compose.yaml").write_text(yaml.safe_dump(stack))
         (self._home / "current").symlink_to(self._home)
         self._compose("up", "--detach", "--wait")
@@ -107,8 +120,12 @@ class RotatingSite:
         if (self._home / "compose.yaml").exists():
             self._compose("down", "--volumes", "--timeout", "2")
 
-    def broker_log(self) -> str:
-        return self._compose("logs", "--no-color", "broker")
+    def roster(self) -> dict[str, Any]:
+        """Return what the watch knows."""
+        url = "http://127.0.0.1:9465/fleet.json"
+        said = self._compose("exec", "-T", "watch", "python3", "-m", "facefleet.fleet", url, "--json")
+        found: dict[str, Any] = json.loads(said)
+        return found
 
     def started_at(self) -> str:
         """Return since when the broker runs: it must not be restarted."""

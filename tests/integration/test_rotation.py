@@ -13,6 +13,8 @@ import pytest
 from docker import DockerClient
 
 from tests.conftest import MakeEvent
+from tests.images import newest_image
+from tests.integration.certificates import replaced
 from tests.integration.conftest import MakeBroker, MakeLink, MakeService
 from tests.integration.containers import S3Server
 from tests.integration.edge_site import Camera, Site, accounts
@@ -87,7 +89,7 @@ class Bench:
 
 @pytest.fixture
 def bench(  # noqa: PLR0917 - each is a fixture
-    engine: DockerClient,  # noqa: ARG001 - without one there is nothing to do
+    engine: DockerClient,
     images: dict[str, str],
     tmp_path: Path,
     own_s3: S3Server,
@@ -96,10 +98,10 @@ def bench(  # noqa: PLR0917 - each is a fixture
     make_service: MakeService,
     make_event: MakeEvent,
 ) -> Iterator[Bench]:
-    rotating = RotatingSite(tmp_path, images["broker"], (NEAR, FAR))
+    rotating = RotatingSite(tmp_path, images["broker"], newest_image(engine, "forwarder"), (NEAR, FAR))
     try:
         rotating.rotate()
-        rotating.start_broker()
+        rotating.start()
         sites = {}
         for device in (NEAR, FAR):
             edge = make_broker()
@@ -187,3 +189,21 @@ def test_the_authority_is_replaced_while_a_device_is_away_which_then_comes_back(
         say(f"{device}: captured {count} = stored {count}, each once")
     assert site.started_at() == since, "the broker was never restarted"
     assert not bench.lines(NEAR, "lost")
+
+
+def test_a_device_that_no_playbook_reaches_says_itself_whom_it_trusts(bench: Bench) -> None:
+    """As one that pulls: what it has been given to trust shows in its status."""
+    site = bench.site
+    load = bench.start(FAR)
+    old = site.issuer(CLOUD)
+    site.rotate("-e", "rotate_authority=true", reaching=(NEAR,))
+    assert site.issuer(CLOUD) == old
+    assert site.roster()["foundation"].keys() == {"cloud_ends", "authority_ends"}
+
+    replaced(site.identity(FAR) / "ca.crt", (site.authority / "trust.pem").read_bytes())
+    await_until(lambda: len(site.roster()["devices"][FAR]["report"]["trusts"]) == 2, 30, "it says so")
+    said = site.rotate(reaching=(NEAR,))
+    assert site.issuer(CLOUD) != old, "nobody is left who knows only the old one"
+    assert "It waits for" not in said
+    assert f"With a certificate of the old one: {FAR}." in said
+    bench.settle(FAR, load)

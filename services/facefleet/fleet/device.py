@@ -23,6 +23,7 @@ UNSYNCHRONIZED = "unsynchronized"
 PAYLOAD_MOST = 256 * 1024
 TEXT_MOST = 300
 CAMERAS_MOST = 64
+TEXTS_MOST = 8
 _NUMBER_MOST = 1e12
 
 
@@ -96,6 +97,9 @@ class Device:
     spool_max_bytes: int | None = None
     clock: str | None = None
     certificate_ends: datetime | None = None
+    certificate: str | None = None
+    trusts: tuple[str, ...] = ()
+    """Which certificate it has and which authorities it trusts; playbooks/rotate.yml knows them by these."""
     host: Host = field(default_factory=Host)
     cameras: Mapping[str, CameraState] = field(default_factory=dict)
 
@@ -117,6 +121,7 @@ class Device:
     def as_dict(self) -> dict[str, Any]:
         """Return the message again, without what it did not say; `from_dict` reads it."""
         said = _told(self)
+        said["trusts"] = list(self.trusts)
         said["host"] = _told(self.host)
         said["cameras"] = {name: _told(camera) for name, camera in self.cameras.items()}
         return said
@@ -155,6 +160,8 @@ def from_dict(said: object) -> Device:
         spool_max_bytes=_count(said, "spool_max_bytes"),
         clock=_text(said, "clock"),
         certificate_ends=_time(said, "certificate_ends"),
+        certificate=_text(said, "certificate"),
+        trusts=_texts(said, "trusts"),
         host=_host(said.get("host")),
         cameras={
             readable(str(name)): _camera(camera) for name, camera in sorted(cameras.items())[:CAMERAS_MOST]
@@ -232,6 +239,12 @@ def _state(said: Mapping[str, object]) -> str:
 def _text(said: Mapping[str, object], name: str) -> str | None:
     value = said.get(name)
     return readable(value) if isinstance(value, str) else None
+
+
+def _texts(said: Mapping[str, object], name: str) -> tuple[str, ...]:
+    values = said.get(name)
+    texts = values[:TEXTS_MOST] if isinstance(values, list) else []
+    return tuple(readable(text) for text in texts if isinstance(text, str))
 
 
 def _time(said: Mapping[str, object], name: str) -> datetime | None:

@@ -25,6 +25,9 @@ class Standing(NamedTuple):
     last_receipt: str | None
     clock: str
     certificate_ends: str | None
+    certificate: str | None
+    trusts: list[str]
+    """Which certificate it has and which authorities it trusts, by the first digits of their SHA-256."""
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ class Report:
         return (
             accounts.taken,
             accounts.held,
-            *(standing.release, standing.cloud, standing.clock, standing.certificate_ends),
+            *(standing.release, standing.cloud, standing.clock, standing.certificate, standing.trusts),
             json.dumps(cameras, default=str),
         )
 

@@ -69,6 +69,7 @@ class Forwarder:
         self._way = Way()
         identity = settings.cloud_identity
         self._certificate = Certificate(identity.certificate if identity else None)
+        self._authorities = Certificate(identity.ca if identity else None)
         self._show_cloud = health.follow("cloud_broker")
         self._probes_topic = topics.camera_receipts(settings.device, topics.PROBE)
         status_topic = topics.device_status(settings.device)
@@ -166,6 +167,8 @@ class Forwarder:
             last_receipt=receipt.said() if receipt else None,
             clock=clock.standing(self._settings.clock),
             certificate_ends=self._certificate.ends(),
+            certificate=next(iter(self._certificate.prints()), None),
+            trusts=self._authorities.prints(),
         )
 
     def _say_goodbye(self, bulletin: Bulletin) -> None:

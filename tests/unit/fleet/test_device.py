@@ -22,6 +22,8 @@ def test_every_field_of_the_agreed_message_is_read() -> None:
 
     assert device.as_dict() == WELL | {"oldest_s": 2.0}
     assert device.certificate_ends == datetime(2027, 12, 1, tzinfo=UTC)
+    assert (device.certificate, device.trusts) == ("0a1b2c3d4e5f", ("f0e1d2c3b4a5",))
+    assert from_dict({"trusts": [7, "a", "b" * 9999] * 9}).trusts[:1] == ("a",)
     assert device.cameras["lobby"].sees
     assert device.host.disk_free_share == pytest.approx(1 / 3)
 

@@ -20,6 +20,8 @@ STANDING = Standing(
     last_receipt=None,
     clock="right",
     certificate_ends=None,
+    certificate=None,
+    trusts=[],
 )
 ACCOUNTS = Accounts(
     taken=9,
@@ -65,6 +67,8 @@ def test_it_is_the_agreed_message(report: Report) -> None:
         "spool_max_bytes": 1000,
         "clock": "right",
         "certificate_ends": None,
+        "certificate": None,
+        "trusts": [],
         "host": {
             "disk_free": 10,
             "disk_total": 20,
@@ -90,11 +94,12 @@ def test_time_going_by_and_a_cameras_counts_are_no_news(report: Report) -> None:
         {"release": "3c1d5a0f9b7e"},
         {"cloud": "nobody takes messages"},
         {"clock": "unsynchronized"},
-        {"certificate_ends": "2027-11-25T17:00:00Z"},
+        {"certificate": "0a1b2c3d4e5f"},
+        {"trusts": ["0a1b2c3d4e5f", "f0e1d2c3b4a5"]},
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_an_operator_would_want_to_know_is_news(report: Report, change: dict[str, str]) -> None:
+def test_what_an_operator_would_want_to_know_is_news(report: Report, change: dict[str, Any]) -> None:
     assert report.news(STANDING._replace(**change), ACCOUNTS) != report.news(STANDING, ACCOUNTS)
 
 

@@ -1,5 +1,7 @@
 """When the certificate ends, also after it was renewed or damaged."""
 
+import hashlib
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from facefleet.runtime.certificate import Certificate
 
+END = "-----END CERTIFICATE-----\n"
 ENDS = datetime(2027, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 
@@ -41,7 +44,11 @@ def test_of_two_authorities_the_one_that_lasts_longer_counts(tmp_path: Path) -> 
     issue(file, ENDS)
     issue(tmp_path / "next", ENDS + timedelta(days=90))
     file.write_bytes(file.read_bytes() + (tmp_path / "next").read_bytes())
-    assert Certificate(file).ends() == "2028-02-23T17:00:00Z"
+    both = Certificate(file)
+    assert both.ends() == "2028-02-23T17:00:00Z"
+    ders = [ssl.PEM_cert_to_DER_cert(f"{pem}{END}") for pem in file.read_text().split(END)[:2]]
+    assert both.prints() == [hashlib.sha256(der).hexdigest()[:12] for der in ders]
+    assert Certificate(None).prints() == []
 
 
 def test_one_that_cannot_be_read_and_none_at_all_have_no_end(tmp_path: Path) -> None:
