@@ -1,4 +1,4 @@
-"""A forwarder on a host whose clock is wrong at its start, by decades, and is set while it runs."""
+"""Services on hosts whose clock is wrong at their start, by decades, and is set while they run."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from facefleet.runtime.clock import known_right
 
-from tests.integration.conftest import MakeTlsBroker
-from tests.integration.containers import PATTERNS, TlsBroker
+from tests.integration.conftest import MakeService, MakeTlsBroker
+from tests.integration.containers import BUCKETS, PATTERNS, S3Server, TlsBroker
 from tests.integration.edge_site import Site, Taker, accounts
 from tests.integration.services import Service
 from tests.integration.waiting import await_until
@@ -116,3 +116,34 @@ def test_a_start_with_the_clock_ahead_gives_nothing_up(
     assert accounts(service)["held"] == 5
     clock.set(0)
     Taker(site, cloud).await_all(events)
+
+
+@pytest.mark.skipif(known_right(), reason="the kernel vouches for the clock of this machine")
+def test_our_own_s3_server_forgets_nothing_for_a_clock_that_nobody_set(
+    s3: S3Server, device: str, clock: Clock, make_service: MakeService
+) -> None:
+    admin = s3.client("admin")
+    key = f"faces/{device}/lobby/2026/11/28/20261128T100000.000Z-0a.png"
+    admin.put_object(Bucket=BUCKETS[0], Key=key, Body=b"a face")
+    clock.set(150 * DAY_S)
+    settings = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials("eraser")),
+        "FACEFLEET_BUCKET": BUCKETS[0],
+        "FACEFLEET_S3_ENDPOINT": s3.url,
+        "FACEFLEET_FACES_DAYS": "30",
+    }
+
+    def is_there() -> bool:
+        return bool(admin.list_objects_v2(Bucket=BUCKETS[0], Prefix=key).get("Contents"))
+
+    keeper = make_service("forget.keeper", settings | clock.environment)
+    await_until(lambda: keeper.lines("nothing deleted until the clock"), 30, "it says that it waits")
+    assert is_there()
+    keeper.stop()
+    clock.set(0)
+    # Its own word counts where nothing tells the kernel: nothing is too old by the right time.
+    keeper = make_service("forget.keeper", settings | clock.environment | {"FACEFLEET_CLOCK": "trusted"})
+    keeper.await_healthy()
+    assert is_there()
+    keeper.stop()
+    admin.close()

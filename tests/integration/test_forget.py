@@ -200,6 +200,7 @@ def test_what_was_kept_long_enough_goes_by_itself(
             "FACEFLEET_S3_ENDPOINT": s3.url,
             "FACEFLEET_FACES_DAYS": str(3 / 86_400),
             "FACEFLEET_EVERY_S": "0.5",
+            "FACEFLEET_CLOCK": "trusted",
         },
     )
     await_until(lambda: versions(admin, device) == [dead], 30, "the faces are gone, dead letters are kept")

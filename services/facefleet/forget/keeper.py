@@ -2,6 +2,8 @@
 
 For an S3 server of our own: SeaweedFS 4.48 takes lifecycle rules and does nothing about them unless two more
 of its programs run, which bring a web interface with them.
+
+While nobody knows that the clock is right, nothing is deleted: by one that is a year ahead all is too old.
 """
 
 import threading
@@ -17,6 +19,7 @@ from facefleet.forget.bucket import BATCH_MOST, Bucket, BucketError, Refusal
 from facefleet.forget.expiry import Expiry
 from facefleet.forget.selection import DEAD_LETTERS, FACES, PROBES
 from facefleet.runtime import logs
+from facefleet.runtime.clock import Trust, known_right
 from facefleet.runtime.health import Health
 from facefleet.runtime.service import ServiceError, main
 from facefleet.storage.s3 import S3Settings
@@ -36,6 +39,8 @@ class KeeperSettings(S3Settings):
     probes_days: float = Field(default=0.0, ge=0.0)
     every_s: float = Field(default=3600.0, gt=0.0, le=86_400.0)
     """From one pass to the next."""
+    clock: Trust = "kernel"
+    """How to know that the clock is right."""
 
     def expiries(self, now: datetime) -> Iterator[Expiry]:
         """Yield what has been there for too long."""
@@ -55,7 +60,19 @@ def run(settings: KeeperSettings, health: Health, stop: threading.Event) -> None
         bucket = Bucket(settings)
     except BucketError as error:
         raise ServiceError(str(error)) from error
+    waits = False
     while not stop.is_set():
+        if not known_right(settings.clock):
+            if not waits:
+                _log.warning(
+                    "nothing deleted until the clock is known to be right",
+                    remedy="let this host reach a time server, or set cloud_clock to trusted",
+                )
+            waits = True
+            health.good("bucket", "waits for the right time")
+            stop.wait(AGAIN_AFTER_S)
+            continue
+        waits = False
         try:
             for expiry in settings.expiries(datetime.now(UTC)):
                 delete(bucket, expiry, stop)
