@@ -123,7 +123,7 @@ class Faces:
     def wait(self, held: int) -> None:
         """Say that so many wait, and that some went since."""
         self._stored += 3
-        standing = Standing("now", "then", "a", "connected", "then", None, "right", None)
+        standing = Standing("now", "then", "a", "connected", "then", None, "right", None, None, [])
         accounts = Accounts(self._stored + held, self._stored, 0, 0, 0, held, 0, 0, 60.0 if held else 0.0, 0)
         machine = HostState(0, 0, 0, 0, None)
         report = Report("jetson-01", 10**9).encoded("online", standing, machine, accounts)

@@ -124,15 +124,35 @@ def select(*, device: str = "", camera: str = "", begin: str = "", end: str = ""
 
 
 def time_of(key: str, modified: datetime) -> datetime:
-    """Return the time in an object's key, or else when the bucket took it."""
-    found = _STAMP.match(key.rpartition("/")[2])
-    if found:
-        try:
-            whole = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-        except ValueError:
-            return modified
-        return whole + timedelta(milliseconds=int(found[2]))
-    return modified
+    """Return the time in an object's key, or else when the bucket took it; a folder of days wins over both.
+
+    So what lies where no face of ours does is of one time for who walks the folders and who sees the key.
+    """
+    *folders, name = key.split("/")
+    moment = _stamp_of(name) or modified
+    if folders[:1] == [FACES] and (days := _nearest(folders[3:])):
+        first, last = midnight(days[0]), midnight(days[1])
+        return moment if first <= moment < last else first
+    return moment
+
+
+def _stamp_of(name: str) -> datetime | None:
+    found = _STAMP.match(name)
+    if not found:
+        return None
+    try:
+        whole = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return whole + timedelta(milliseconds=int(found[2]))
+
+
+def _nearest(folders: Sequence[str]) -> tuple[date, date] | None:
+    """Return the days of the deepest of some folders that has any: of `2026/13/40` those of 2026."""
+    found = None
+    for depth in range(1, len(folders) + 1):
+        found = days_of(folders[:depth]) or found
+    return found
 
 
 def in_words(moment: datetime) -> str:

@@ -75,6 +75,14 @@ def test_a_walk_finds_what_is_meant_and_nothing_else(  # noqa: PLR0917 - hypothe
         assert (key in found) is wanted, key
 
 
+def test_what_lies_where_no_face_of_ours_does_is_of_its_folders_time() -> None:
+    """Found by chance: the walk left out the year 2026, and the object's own time said 2024."""
+    taken = datetime(2024, 5, 1, tzinfo=UTC)
+    assert time_of("faces/jetson-07/lobby/2026/13/40/z", taken).year == 2026
+    assert time_of("faces/jetson-07/lobby/z", taken) == taken
+    assert time_of("dead-letter/jetson-07/lobby/2026/01/01/z", taken) == taken
+
+
 def test_a_camera_is_not_one_whose_name_begins_alike() -> None:
     chosen = select(device="jetson-07", camera="lobby")
     assert chosen.means(face("jetson-07", "lobby", NOW), NOW)
