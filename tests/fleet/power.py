@@ -155,7 +155,9 @@ class Device:
     def _await_back(self) -> Standing:
         """Wait until what brings the stack back has ended, and look what runs."""
         wrong = (
-            [] if self._await_boot() == "success" else [self._try("journalctl", "-u", "facefleet-edge", "-b")]
+            []
+            if self._await_boot() == "success"
+            else [self._try("journalctl", "-u", "facefleet-edge", "-n", "12")]
         )
         return self._look(wrong)
 
