@@ -123,7 +123,24 @@ class Device:
         assert self._update_until(step.begins, self._chance.uniform(0, step.lasts_s), release)
         self._host.container.start()
         self._await_boot()
-        return self._try("journalctl", "--boot", "--unit", "facefleet-edge", "--no-pager")
+        return self.journal()
+
+    def stand_in_the_way(self) -> Standing:
+        """Let another have the broker's port, as an engine had after a cut; let the unit bring it back."""
+        image = self._host.run(
+            "docker", "inspect", "-f", "{{.Config.Image}}", "facefleet-edge-broker-1"
+        ).strip()
+        self._host.run("docker", "stop", "--time", "1", "facefleet-edge-broker-1")
+        taken = ("docker", "run", "--detach", "--name", "foreign", "--publish", "127.0.0.1:1883:1883")
+        self._host.run(*taken, image, "sleep", "1000")
+        # It has no restart policy: the engine's start anew ends it.
+        self._host.run("systemctl", "start", "facefleet-edge")
+        self._host.run("docker", "rm", "--force", "foreign")
+        return self._look([])
+
+    def journal(self) -> str:
+        """Return what the unit said of late."""
+        return self._try("journalctl", "--unit", "facefleet-edge", "--no-pager", "--lines", "12")
 
     def _update_until(self, begins: str, after_s: float, release: dict[str, object]) -> bool:
         """Cut the power so long after a task began; return whether it began before the update ended."""
@@ -154,9 +171,7 @@ class Device:
 
     def _await_back(self) -> Standing:
         """Wait until what brings the stack back has ended, and look what runs."""
-        wrong = (
-            [] if self._await_boot() == "success" else [self._try("journalctl", "-u", "facefleet-edge", "-b")]
-        )
+        wrong = [] if self._await_boot() == "success" else [self.journal()]
         return self._look(wrong)
 
     def _await_boot(self) -> str:
@@ -167,7 +182,7 @@ class Device:
             said = dict(line.split("=", 1) for line in self._try(*asked).splitlines() if "=" in line)
             if said.get("ExecMainExitTimestampMonotonic", "0") != "0":
                 return said["Result"]
-            assert time.monotonic() < deadline, self._try("journalctl", "-u", "facefleet-edge", "--no-pager")
+            assert time.monotonic() < deadline, self.journal()
             time.sleep(_LOOK_EVERY_S)
 
     def _look(self, wrong: list[str]) -> Standing:

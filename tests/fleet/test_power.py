@@ -53,6 +53,12 @@ def test_power_cut_at_each_step_of_an_update(cut_site: Site) -> None:
     assert device.grown() == []
 
 
+def test_an_engine_that_keeps_the_port_of_what_is_gone_is_started_anew(cut_site: Site) -> None:
+    device = power.Device(cut_site, "jetson-01", random.Random(SEED))
+    assert device.stand_in_the_way().wrong == []
+    assert "so it is started anew" in device.journal()
+
+
 @pytest.mark.parametrize("step", [step for step in power.STEPS if step.name in ("first", "others")])
 def test_a_first_deployment_that_is_cut_is_completed_by_the_next(cut_site: Site, step: power.Step) -> None:
     device = power.Device(cut_site, "jetson-01", random.Random(SEED))

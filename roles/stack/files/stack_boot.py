@@ -24,6 +24,8 @@ import stack_state
 _LOCK_WITHIN_S = 1800
 _ENGINE_WITHIN_S = 120
 _LOOK_EVERY_S = 2
+_STUCK = ("port is already allocated", "address already in use", "already exists in network")
+"""Seen after a power cut: an engine forwards the port of a container that it had just removed, for ever."""
 
 
 class NotBackError(Exception):
@@ -72,6 +74,10 @@ class Stack:
         """Bring up a release, and wait until all of it is healthy."""
         up = ("up", "--detach", "--no-build", "--pull", "never")
         code, _, problem = self._compose(release, *up, "--remove-orphans")
+        if code and any(words in problem for words in _STUCK):
+            say(f"The engine holds on to what is gone, so it is started anew: {_last(problem)}.")
+            restart_engine()
+            code, _, problem = self._compose(release, *up, "--remove-orphans")
         if code:
             # Compose gives up at the first that does not start, a camera's that is not there, say.
             for service in stack_state.Engine(docker).lasting(self._file(release)):
@@ -79,7 +85,7 @@ class Stack:
         until = time.monotonic() + self._wait_s
         while said := self.amiss(release, health=True):
             if time.monotonic() > until:
-                raise NotBackError("; ".join(problem.strip().splitlines()[-1:] * bool(code) + said))
+                raise NotBackError("; ".join([_last(problem)] * bool(code) + said))
             time.sleep(_LOOK_EVERY_S)
 
     def damaged(self, release: str) -> list[str]:
@@ -109,6 +115,10 @@ class Stack:
 
     def _compose(self, release: str, *words: str) -> tuple[int, str, str]:
         return docker("compose", "--file", str(self._file(release)), *words)
+
+
+def _last(text: str) -> str:
+    return (text.strip().splitlines() or ["it does not say why"])[-1]
 
 
 def bring_back(stack: Stack) -> None:
@@ -156,6 +166,12 @@ def fall_back(stack: Stack) -> str:
     finally:
         # Or else the next deployment would think that they are there.
         stack_mend.remove(bad)
+
+
+def restart_engine() -> None:
+    """Let the engine begin anew, with all containers."""
+    subprocess.run(["systemctl", "restart", "docker"], check=False)  # noqa: S607
+    await_engine()
 
 
 def await_engine() -> None:
