@@ -74,7 +74,7 @@ lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
 	$(BIN)/hadolint services/Dockerfile
-	$(BIN)/shellcheck .ci/run services/unpack
+	$(BIN)/shellcheck .ci/run services/unpack services/facefleet/depot/enrol.sh
 
 unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'

@@ -20,6 +20,8 @@ CAMERA_PAUSED = "paused"
 CAMERA_STARTING = "starting"
 UNSYNCHRONIZED = "unsynchronized"
 
+PULL_STATES = ("fetching", "applying", "ok", "failed", "waiting")
+
 PAYLOAD_MOST = 256 * 1024
 TEXT_MOST = 300
 CAMERAS_MOST = 64
@@ -74,6 +76,17 @@ class CameraState:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """How a device stands that updates itself: what it runs, what it wants, and why it stays behind."""
+
+    state: str = UNREADABLE
+    edition: str | None = None
+    wants: str | None = None
+    why: str | None = None
+    said: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """What a device last said of itself. The field names are those of the message."""
 
@@ -96,6 +109,7 @@ class Device:
     spool_max_bytes: int | None = None
     clock: str | None = None
     certificate_ends: datetime | None = None
+    pull: Pull | None = None
     host: Host = field(default_factory=Host)
     cameras: Mapping[str, CameraState] = field(default_factory=dict)
 
@@ -118,6 +132,8 @@ class Device:
         """Return the message again, without what it did not say; `from_dict` reads it."""
         said = _told(self)
         said["host"] = _told(self.host)
+        if self.pull:
+            said["pull"] = _told(self.pull)
         said["cameras"] = {name: _told(camera) for name, camera in self.cameras.items()}
         return said
 
@@ -155,6 +171,7 @@ def from_dict(said: object) -> Device:
         spool_max_bytes=_count(said, "spool_max_bytes"),
         clock=_text(said, "clock"),
         certificate_ends=_time(said, "certificate_ends"),
+        pull=_pull(said.get("pull")),
         host=_host(said.get("host")),
         cameras={
             readable(str(name)): _camera(camera) for name, camera in sorted(cameras.items())[:CAMERAS_MOST]
@@ -203,6 +220,19 @@ def _camera(said: object) -> CameraState:
     )
 
 
+def _pull(said: object) -> Pull | None:
+    if not isinstance(said, dict):
+        return None
+    state = said.get("state")
+    return Pull(
+        state=state if state in PULL_STATES else UNREADABLE,
+        edition=_text(said, "edition"),
+        wants=_text(said, "wants"),
+        why=_text(said, "why"),
+        said=_time(said, "said"),
+    )
+
+
 def _host(said: object) -> Host:
     if not isinstance(said, dict):
         return Host()
@@ -215,7 +245,7 @@ def _host(said: object) -> Host:
     )
 
 
-def _told(part: Device | CameraState | Host) -> dict[str, Any]:
+def _told(part: Device | CameraState | Host | Pull) -> dict[str, Any]:
     values = {each.name: getattr(part, each.name) for each in fields(part)}
     return {
         name: write_time(value) if isinstance(value, datetime) else value

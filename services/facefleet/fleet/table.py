@@ -8,7 +8,7 @@ from datetime import datetime
 from facefleet.fleet.device import CONNECTED, ONLINE, UNSYNCHRONIZED, CameraState, Device
 from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry, Roster
 from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, worst
-from facefleet.fleet.words import moment, size, span
+from facefleet.fleet.words import moment, size, span, standing
 
 WIDTH = 120
 NAME_MOST = 24
@@ -93,6 +93,8 @@ def _lines(entries: list[Entry], now: datetime) -> Iterator[str]:
         yield camera_lines[0]
     for entry, row in zip(entries, rows[1:], strict=True):
         yield row
+        if pull := entry.device.pull:
+            yield f"    {standing(pull.state, pull.edition, pull.wants)}"
         yield from below[entry.name]
 
 

@@ -14,6 +14,8 @@ SPOOL_FILLING_SHARE = 0.8
 SPOOL_FULL_SHARE = 0.95
 CERTIFICATE_ENDS_DAYS = 30
 CERTIFICATE_ENDS_SOON_DAYS = 7
+PULL_SILENT_S = 86400
+"""A device that fetches its releases itself looks for them every quarter of an hour."""
 DISK_FILLING_SHARE = 0.10
 DISK_FULL_SHARE = 0.05
 """Of the whole, what is free."""

@@ -25,6 +25,8 @@ class Standing(NamedTuple):
     last_receipt: str | None
     clock: str
     certificate_ends: str | None
+    pull: dict[str, Any] | None = None
+    """How it stands with its updates, where it fetches them itself."""
 
 
 @dataclass(slots=True)
@@ -74,11 +76,12 @@ class Report:
     def news(self, standing: Standing, accounts: Accounts) -> object:
         """Return what makes a status worth saying at once when it is another; figures that drift do not."""
         cameras = sorted((name, said.get("state"), said.get("camera")) for name, said in self.cameras.items())
+        pull = {name: value for name, value in (standing.pull or {}).items() if name != "said"}
         return (
             accounts.taken,
             accounts.held,
             *(standing.release, standing.cloud, standing.clock, standing.certificate_ends),
-            json.dumps(cameras, default=str),
+            json.dumps([cameras, pull], default=str),
         )
 
 

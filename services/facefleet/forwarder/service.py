@@ -12,7 +12,7 @@ from facefleet.forwarder.bulletin import Bulletin
 from facefleet.forwarder.certificate import Certificate
 from facefleet.forwarder.host import host_of
 from facefleet.forwarder.intake import Intake
-from facefleet.forwarder.release import running_release
+from facefleet.forwarder.release import running_release, updates
 from facefleet.forwarder.report import OFFLINE, Report, Standing, camera_statuses
 from facefleet.forwarder.settings import ForwarderSettings
 from facefleet.forwarder.way import CONNECTED, NOT_YET, Way
@@ -165,6 +165,7 @@ class Forwarder:
             last_receipt=receipt.said() if receipt else None,
             clock=clock.standing(self._settings.clock),
             certificate_ends=self._certificate.ends(),
+            pull=updates(self._settings.shown_dir),
         )
 
     def _say_goodbye(self, bulletin: Bulletin) -> None:

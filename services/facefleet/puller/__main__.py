@@ -1,4 +1,4 @@
-"""`python -m facefleet.puller`: one run. Ends 0 if all is well, 1 if a release failed, 75 if it has to wait."""
+"""`python -m facefleet.puller`: one run. Ends 0 if all is well, 1 if a release failed, 75 if it waits."""
 
 import os
 import sys

@@ -20,9 +20,15 @@ class Standing(NamedTuple):
     state: State
     why: str = ""
 
-    def said(self, now: datetime | None = None) -> dict[str, str]:
+    def said(self, now: datetime | None = None) -> dict[str, str | None]:
         """Return it as it is shown."""
-        return {**self._asdict(), "why": short(self.why), "said": iso(now or datetime.now(UTC))}
+        return {
+            **self._asdict(),
+            "edition": self.edition or None,
+            "wants": self.wants or None,
+            "why": short(self.why),
+            "said": iso(now or datetime.now(UTC)),
+        }
 
 
 def short(why: str) -> str:

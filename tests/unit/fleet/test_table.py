@@ -150,3 +150,17 @@ def test_a_roster_comes_through_json_for_another_program(
     main(["-", "--json"])
 
     assert Roster.from_json(capsys.readouterr().out).entries == roster.entries
+
+
+def test_what_a_device_runs_and_wants_stands_below_it() -> None:
+    roster = Roster()
+    roster.hear(
+        "jetson-01", say(pull={"state": "failed", "edition": "0a1b", "wants": "2c3d", "why": "no"}), NOW
+    )
+    roster.hear("jetson-02", say(), NOW)
+
+    lines = [line.strip() for line in table(roster, NOW).splitlines()]
+
+    device = next(number for number, line in enumerate(lines) if line.startswith("jetson-01 "))
+    assert lines[device + 1] == "runs edition 0a1b, failed 2c3d"
+    assert sum("edition" in line for line in lines[device:]) == 1

@@ -65,6 +65,7 @@ def test_it_is_the_agreed_message(report: Report) -> None:
         "spool_max_bytes": 1000,
         "clock": "right",
         "certificate_ends": None,
+        "pull": None,
         "host": {
             "disk_free": 10,
             "disk_total": 20,
@@ -91,10 +92,11 @@ def test_time_going_by_and_a_cameras_counts_are_no_news(report: Report) -> None:
         {"cloud": "nobody takes messages"},
         {"clock": "unsynchronized"},
         {"certificate_ends": "2027-11-25T17:00:00Z"},
+        {"pull": {"state": "failed", "why": "no receipt came"}},
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_an_operator_would_want_to_know_is_news(report: Report, change: dict[str, str]) -> None:
+def test_what_an_operator_would_want_to_know_is_news(report: Report, change: dict[str, Any]) -> None:
     assert report.news(STANDING._replace(**change), ACCOUNTS) != report.news(STANDING, ACCOUNTS)
 
 
@@ -114,3 +116,12 @@ def test_a_camera_that_turns_is_news_whatever_it_says(report: Report) -> None:
     hear(report, "lobby", b"")
     hear(report, "lobby", {"state": "online"}, device="jetson-08")
     assert report.cameras == {}
+
+
+def test_that_the_puller_looked_again_is_no_news(report: Report) -> None:
+    first, second = (
+        {"state": "ok", "said": said} for said in ("2026-11-25T17:00:00Z", "2026-11-25T17:15:00Z")
+    )
+    assert report.news(STANDING._replace(pull=first), ACCOUNTS) == report.news(
+        STANDING._replace(pull=second), ACCOUNTS
+    )
