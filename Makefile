@@ -82,7 +82,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 
 integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
-	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true -e gallery_domain=localhost
+	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true -e gallery_domain=localhost -e cloud_depot=true
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration
 	$(BIN)/pytest tests/bench
 
@@ -132,7 +132,7 @@ demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed
 	$(BIN)/pytest tests/demo
 
 locks: .venv/.test  ## Write the lock files anew from the .in files
-	cd services/requirements && for f in control test service forwarder puller processor detector gallery; do \
+	cd services/requirements && for f in control test service forwarder puller processor detector gallery depot; do \
 	  ../../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
 	cd services/requirements && for f in model collections s3; do \
 	  ../../$(BIN)/uv pip compile --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done

@@ -18,7 +18,7 @@ from mypy_boto3_s3 import S3Client
 from tests.integration.certificates import Authority, replaced
 from tests.integration.waiting import await_until, free_port
 
-BUCKETS = ("faces", "late", "versions", "forgotten", "gallery", "browser", "behind")
+BUCKETS = ("faces", "late", "versions", "forgotten", "depot", "gallery", "browser", "behind")
 """What the processor's key may put into; the first is made at the start."""
 
 COMPOSE = Path(__file__).resolve().parents[2] / "compose"
@@ -188,7 +188,7 @@ class S3Server(Server):
 
     def __init__(self, engine: DockerClient, image: str, folder: Path) -> None:
         self._folder = folder
-        names = ("admin", "processor", "operator", "gallery", "eraser")
+        names = ("admin", "processor", "operator", "gallery", "eraser", "depot")
         self._keys = {name: secrets.token_hex(32) for name in names}
         actions = {
             "admin": ["Admin"],
@@ -196,6 +196,7 @@ class S3Server(Server):
             "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
             "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[-3:] for action in ("Read", "List")],
             "eraser": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("List", "Write")],
+            "depot": [f"{action}:depot/releases/*" for action in ("List", "Read", "Write")],
         }
         identities = [
             {"name": name, "actions": actions[name], "credentials": [{"accessKey": name, "secretKey": key}]}

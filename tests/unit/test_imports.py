@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "gallery": SHARED | {"fleet"},
     "forget": {"runtime", "storage"},
     "puller": {"runtime", "messaging", "fleet"},
+    "depot": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }

@@ -4,28 +4,13 @@ Source: S3 ListObjectsV2, HeadObject and GetObject.
 """
 
 from collections.abc import Iterator
-
-from botocore.exceptions import BotoCoreError, ClientError
+from contextlib import AbstractContextManager
 
 from facefleet.gallery.face import Face, Traits, traits_of
 from facefleet.storage.s3 import S3Settings, client
+from facefleet.storage.trouble import told
 
 AT_ONCE = 16
-_ABSENT = {"404", "NoSuchKey"}
-_REMEDIES = {
-    "AccessDenied": "let the gallery's key read and list it",
-    "InvalidAccessKeyId": "see that its key still exists",
-    "NoSuchBucket": "correct its name, or run site.yml: it makes the bucket",
-    "SignatureDoesNotMatch": "correct the secret in the credentials file",
-}
-
-
-class UnreadableError(Exception):
-    """The bucket cannot be read now; the text names it and the remedy."""
-
-
-class AbsentError(Exception):
-    """There is no such object, or no more."""
 
 
 class Bucket:
@@ -74,25 +59,5 @@ class Bucket:
             answer = self._client.get_object(Bucket=self._name, Key=face.key)
             return answer["Body"].read(), answer["ContentType"]
 
-    def _trouble(self) -> "_Trouble":
-        return _Trouble(self._where)
-
-
-class _Trouble:
-    """Says what is wrong in our own words."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        """Begin to watch."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, ClientError):
-            code = error.response["Error"]["Code"]
-            if code in _ABSENT:
-                raise AbsentError from error
-            remedy = _REMEDIES.get(code, "see the server's log")
-            raise UnreadableError(f"bucket {self._where} cannot be read, {code}: {remedy}") from error
-        if isinstance(error, BotoCoreError):
-            raise UnreadableError(f"bucket {self._where} cannot be read: {error}") from error
+    def _trouble(self) -> AbstractContextManager[None]:
+        return told(self._where, "gallery")

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from facefleet.gallery.bucket import AT_ONCE, AbsentError, Bucket, UnreadableError
+from facefleet.gallery.bucket import AT_ONCE, Bucket
 from facefleet.gallery.face import Face, face_of
 from facefleet.gallery.index import Index
 from facefleet.runtime import logs
 from facefleet.runtime.backoff import Backoff
 from facefleet.storage.faces import FACES, Camera
+from facefleet.storage.trouble import AbsentError, UnreadableError
 
 RECENT_DAYS = 2
 RECENT_EVERY_S = 300.0

@@ -38,17 +38,28 @@ class Identity:
         return any(file.parent.is_dir() for file in (self.ca, self.certificate, self.key))
 
     def context(self) -> ssl.SSLContext:
-        """Read the files, and return how to talk to a broker.
-
-        TLS 1.3: both ends are ours and speak it, and it shows nobody on the way our name. Only the fleet's
-        CA is trusted, and the broker's certificate must name the host that we dialled.
+        """Read the files, and return how to talk to a broker, whose certificate must name whom we dialled.
 
         Raises:
             IdentityError: one is missing, cannot be read, or does not fit the others.
         """
+        return self._filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # checks certificate and name
+
+    def serving(self) -> ssl.SSLContext:
+        """Read the files, and return how others talk to us; who shows a certificate must show a sound one.
+
+        Raises:
+            IdentityError: one is missing, cannot be read, or does not fit the others.
+        """
+        context = self._filled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.num_tickets = 0  # each connection shows its certificate
+        return context
+
+    def _filled(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Trust the fleet's CA only. TLS 1.3: both ends are ours, and it shows nobody on the way our name."""
         for file, kind in ((self.ca, "certificate"), (self.certificate, "certificate"), (self.key, "key")):
             _look_at(file, kind)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         try:
             context.load_verify_locations(self.ca)

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from facefleet.gallery.bucket import AbsentError, UnreadableError
 from facefleet.gallery.face import Face, face_of
 from facefleet.gallery.pictures import UnshowableError
 from facefleet.gallery.timeline import bars, hours_of
@@ -19,6 +18,7 @@ from facefleet.gallery.visits import APART_MS, Visit, grouped, visit_id
 from facefleet.gallery.web.guard import cookie_name, current
 from facefleet.gallery.web.parts import Parts
 from facefleet.gallery.web.query import BadQueryError, Query, read_query
+from facefleet.storage.trouble import AbsentError, UnreadableError
 
 FACES_A_PAGE = 60
 PULSE_S = 15.0
