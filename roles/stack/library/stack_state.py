@@ -2,16 +2,15 @@
 """Tell in one look whether a host already runs a release of a stack just as it should."""
 
 # Runs on the hosts, with whatever Python they have: 3.8 on JetPack 5.
+# What brings the stacks back at a boot imports it from beside itself, without Ansible.
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible.module_utils.basic import AnsibleModule
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 DOCUMENTATION = """
 module: stack_state
@@ -28,6 +27,8 @@ options:
   services: {type: dict, required: true, description: "Services that should be up, to the image of each"}
   images: {type: dict, required: true, description: "Reference to ID, or to nothing, of each image of ours"}
   coming: {type: path, description: "Compose file, to be checked, of a release that is placed only"}
+  boot: {type: dict, required: true, description: Path to SHA-256 of what brings the stack back at a boot}
+  unit: {type: str, required: true, description: The systemd unit that does so}
 author: Facefleet
 """
 
@@ -44,6 +45,8 @@ lacking:
   elements: str
   returned: always
   description: Images that the host lacks, or has another of that name
+systemd: {type: bool, returned: always, description: Whether systemd runs the host}
+store: {type: str, returned: always, description: "The engine's folder, if something differs"}
 """
 
 _LABEL = '{{.Label "com.docker.compose.%s"}} '
@@ -51,11 +54,12 @@ _ASK = _LABEL % "service" + _LABEL % "config-hash" + _LABEL % "image" + "{{.Stat
 
 
 class Running(NamedTuple):
-    """A container of a service: its definition's hash, its image's ID, and whether it is well."""
+    """A container of a service: its definition's hash, its image's ID, whether it is well, or up at least."""
 
     definition: str
     image: str
     healthy: bool
+    up: bool = True
 
 
 def digest(path: Path) -> str:
@@ -75,7 +79,8 @@ def running(listing: str) -> dict[str, Running]:
     for line in listing.splitlines():
         service, definition, image, state, status = line.split(" ", 4)
         sick = "(unhealthy)" in status or "(health: starting)" in status
-        found[service] = Running(definition, image, state == "running" and not sick)
+        up = state == "running"
+        found[service] = Running(definition, image, up and not sick, up)
     return found
 
 
@@ -121,8 +126,41 @@ def lacking(images: dict[str, str], listing: str) -> list[str]:
     return [ref for ref, wanted in images.items() if not there.get(ref) or wanted not in ("", there[ref])]
 
 
+def interrupted(home: Path) -> str:
+    """Return the release that was on its way when its deployment ended before its time, if one did."""
+    try:
+        return (home / "coming").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def placed(home: Path, asked: dict[str, Any]) -> list[str]:
+    """Return in words what of the files of the current release is not as it should be."""
+    link, differs = home / "current", []
+    if digest(link / "compose.yaml") != asked["compose"]:
+        differs.append("the Compose file")
+    if (home / "compose.yaml").resolve() != (link / "compose.yaml").resolve():
+        differs.append("the link to the Compose file")
+    if digest(home / "shown/release") != hashlib.sha256(f"{link.resolve().name}\n".encode()).hexdigest():
+        differs.append("the note of the release")
+    differs += [path for path, sha in asked["files"].items() if digest(Path(path)) != sha]
+    if coming := interrupted(home):
+        differs.append(f"the deployment of {coming} was interrupted")
+    return differs
+
+
+def brings_back(files: dict[str, str], unit: str) -> list[str]:
+    """Return in words what is missing of what brings the stack back when the host starts."""
+    differs = [path for path, sha in files.items() if digest(Path(path)) != sha]
+    if not Path("/etc/systemd/system/multi-user.target.wants", unit).is_symlink():
+        differs.append(f"{unit} is not enabled")
+    return differs
+
+
 def main() -> None:
     """Look at files first, then ask the engine."""
+    from ansible.module_utils.basic import AnsibleModule  # noqa: PLC0415 - see above
+
     module = AnsibleModule(
         argument_spec={
             "home": {"type": "path", "required": True},
@@ -133,6 +171,8 @@ def main() -> None:
             "services": {"type": "dict", "required": True},
             "images": {"type": "dict", "required": True},
             "coming": {"type": "path"},
+            "boot": {"type": "dict", "required": True},
+            "unit": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
@@ -140,16 +180,20 @@ def main() -> None:
     home = Path(asked["home"])
     link = home / "current"
     current = link.resolve().name if link.is_symlink() else ""
-    differs = [] if current == asked["release"] else [f"the current release is {current or 'none'}"]
-    if not differs:
-        if digest(link / "compose.yaml") != asked["compose"]:
-            differs.append("the Compose file")
-        if (home / "compose.yaml").resolve() != (link / "compose.yaml").resolve():
-            differs.append("the link to the Compose file")
-        if digest(home / "shown/release") != hashlib.sha256(f"{current}\n".encode()).hexdigest():
-            differs.append("the note of the release")
-        differs += [path for path, sha in asked["files"].items() if digest(Path(path)) != sha]
-    engine = Engine(module)
+    differs = (
+        placed(home, asked)
+        if current == asked["release"]
+        else [f"the current release is {current or 'none'}"]
+    )
+    systemd = Path("/run/systemd/system").is_dir()
+    if systemd and not differs:
+        differs = brings_back(asked["boot"], asked["unit"])
+    docker = module.get_bin_path("docker")
+    engine = Engine(
+        lambda *words: (
+            module.run_command([docker, *words]) if docker else (1, "", "there is no Docker engine")
+        )
+    )
     services, images = asked["services"], asked["images"]
     found: dict[str, Any] = {}
     if asked["coming"]:
@@ -163,15 +207,16 @@ def main() -> None:
         differs = engine.problems or compare(services, wanted, running(containers))
     needed = {ref: images[ref] for ref in services.values() if ref in images}
     found["lacking"] = lacking(needed, engine.images()) if differs else []
-    module.exit_json(changed=False, current=current, differs=differs, **found)
+    found["store"] = engine.store() if differs else ""
+    module.exit_json(changed=False, current=current, differs=differs, systemd=systemd, **found)
 
 
 class Engine:
     """The host's engine; one that is not there has nothing."""
 
-    def __init__(self, module: AnsibleModule) -> None:
-        self._module = module
-        self._docker = module.get_bin_path("docker")
+    def __init__(self, run: Callable[..., tuple[int, str, str]]) -> None:
+        """Say how its client is run: with words, to exit code, output and complaint."""
+        self._run = run
         self.problems: list[str] = []
 
     def containers(self, project: str) -> str:
@@ -189,15 +234,20 @@ class Engine:
         """List what there is."""
         return self._ask("image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
 
+    def lasting(self, file: Path) -> list[str]:
+        """Return the services of a Compose file that run all the time."""
+        return self._ask("compose", "--file", str(file), "config", "--services").split()
+
+    def store(self) -> str:
+        """Return the folder that it keeps everything in."""
+        return self._ask("info", "--format", "{{.DockerRootDir}}").strip()
+
     def _ask(self, *arguments: str) -> str:
-        if not self._docker:
-            self.problems.append("there is no Docker engine")
-            return ""
-        code, said, problem = self._module.run_command([self._docker, *arguments])
+        code, said, problem = self._run(*arguments)
         if code:
             self.problems.append(problem.strip())
             return ""
-        return str(said)
+        return said
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_an_older_one_that_comes_back_stays_whatever_its_age(home: Path, play: P
 
 def test_mending_removes_nothing(home: Path, play: Play) -> None:
     said = play("stack", "stack_promote", home=str(home), release="r3", keep=0)
-    assert said["moved"] == [str(home / "compose.yaml"), str(home / "shown/release")]
+    assert said["moved"] == [str(home / name) for name in ("history", "compose.yaml", "shown/release")]
     assert said["removed"] == []
     assert len(list((home / "releases").iterdir())) == 4
 
@@ -57,3 +57,30 @@ def test_check_mode_tells_and_leaves_all_as_it_is(home: Path, play: Play) -> Non
     assert play("stack", "stack_promote", check=True, home=str(home / "none"), release="r4", keep=1)[
         "changed"
     ]
+
+
+def test_what_is_oldest_is_told_by_the_order_of_promotion_not_by_a_clock(home: Path, play: Play) -> None:
+    play("stack", "stack_promote", home=str(home), release="r3", keep=0)
+    assert (home / "history").read_text().split() == ["r1", "r2", "r4", "r3"]
+    for number, clock in ((5, 0), (6, 2**31)):  # 1970, and years ahead
+        folder = home / f"releases/r{number}"
+        folder.mkdir()
+        (folder / "compose.yaml").touch()
+        os.utime(folder, (clock, clock))
+        play("stack", "stack_promote", home=str(home), release=f"r{number}", keep=3)
+    assert {folder.name for folder in (home / "releases").iterdir()} == {"r3", "r5", "r6"}
+    assert (home / "history").read_text().split()[-3:] == ["r3", "r5", "r6"]
+
+
+def test_what_never_came_through_goes_and_the_one_that_just_failed_stays(home: Path, play: Play) -> None:
+    play("stack", "stack_promote", home=str(home), release="r3", keep=0)
+    for name in ("bad1", "bad2"):
+        (home / "releases" / name).mkdir()
+        (home / "releases" / name / "compose.yaml").touch()
+    (home / "coming").write_text("bad2\n")
+    (home / "releases/half").mkdir()
+    play("stack", "stack_promote", home=str(home), release="r3", keep=3, failed="bad2")
+    assert {folder.name for folder in (home / "releases").iterdir()} == {"r2", "r3", "r4", "bad2"}
+    assert not (home / "coming").exists()
+    play("stack", "stack_promote", home=str(home), release="r4", keep=2)
+    assert {folder.name for folder in (home / "releases").iterdir()} == {"r3", "r4"}
