@@ -23,7 +23,7 @@ class DepotError(Exception):
     """The depot cannot be reached, or refuses; the text says why and what helps."""
 
 
-class Absent(DepotError):  # noqa: N818 - a 404 is an answer
+class Absent(DepotError):  # noqa: N818 - that is an answer
     """There is nothing there (yet)."""
 
 
