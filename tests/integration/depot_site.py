@@ -4,20 +4,30 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from http.client import HTTPSConnection
 from pathlib import Path
-import ssl
 from typing import Any, NamedTuple
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from facefleet.depot import layout
+from facefleet.depot.access import Access
+from facefleet.depot.inbox import Inbox as Taken
+from facefleet.depot.overview import overview
+from facefleet.depot.pruning import prune
+from facefleet.depot.signing import Signer
+from facefleet.depot.store import Store
 from facefleet.runtime.identity import Identity
 from facefleet.runtime.moment import iso
+from facefleet.storage.s3 import S3Settings
 
 from tests.integration.certificates import Authority, named, replaced
 from tests.integration.containers import S3Server, succeeds
@@ -53,7 +63,7 @@ class DepotSite:
         self.authority = Authority(folder / "authority")
         self.identity = Identity.within(folder / "identity")
         self._signer = ec.generate_private_key(ec.SECP256R1())
-        replaced(folder / "identity/signer.pub", public_pem(self._signer))
+        self.signer_file = replaced(folder / "identity/signer.pub", public_pem(self._signer))
         self.renew()
         self.devices = {device: self.authority.issue(device) for device in devices}
         self.access = folder / "access"
@@ -68,7 +78,7 @@ class DepotSite:
             "FACEFLEET_CA": str(self.identity.ca),
             "FACEFLEET_CERTIFICATE": str(self.identity.certificate),
             "FACEFLEET_KEY": str(self.identity.key),
-            "FACEFLEET_SIGNER": str(folder / "identity/signer.pub"),
+            "FACEFLEET_SIGNER": str(self.signer_file),
             "FACEFLEET_ACCESS_DIR": str(self.access),
         }
         self._environment = environment(settings)
@@ -117,12 +127,16 @@ class DepotSite:
 
     # --- a device ---
 
-    def connection(self, identity: Identity | None, port: int | None = None) -> HTTPSConnection:
+    def connection(
+        self, identity: Identity | None, port: int | None = None, address: str = "127.0.0.1"
+    ) -> HTTPSConnection:
         """Connect as a device, or as a stranger, who only knows whom to trust."""
         context = (
             identity.context() if identity else ssl.create_default_context(cafile=str(self.authority.file))
         )
-        return HTTPSConnection("127.0.0.1", port or self.port, context=context, timeout=20)
+        return HTTPSConnection(
+            "127.0.0.1", port or self.port, context=context, timeout=20, source_address=(address, 0)
+        )
 
     def ask(
         self, identity: Identity | None, method: str, path: str, body: Any = None, **headers: str
@@ -147,8 +161,8 @@ class DepotSite:
 
     def say(self, device: str, state: str, edition: str | None, wants: str | None = None) -> None:
         report = {
-            "edition": edition, "wants": wants or edition, "state": state, "why": "", "release": "0123456789ab",
-            "said": "1970-01-01T00:00:10Z",
+            "edition": edition, "wants": wants or edition, "state": state, "why": "",
+            "release": "0123456789ab", "said": "1970-01-01T00:00:10Z",
         }  # fmt: skip
         answer = self.ask(self.devices[device], "PUT", f"/v1/devices/{device}/report", report)
         assert answer.status == 204, answer
@@ -156,6 +170,7 @@ class DepotSite:
     # --- the control host ---
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the command in the depot's place."""
         return subprocess.run(
             [sys.executable, "-m", "facefleet.depot", *arguments],
             env=self._environment,
@@ -166,10 +181,23 @@ class DepotSite:
             check=False,
         )
 
-    def told(self, *arguments: str, stdin: str = "") -> Any:
-        done = self.run(*arguments, stdin=stdin)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+    def take(self, inbox: "Inbox") -> dict[str, int]:
+        return Taken(inbox.folder, self.store, Signer(self.signer_file)).take()
+
+    def state(self) -> dict[str, Any]:
+        return overview(self.store, Access(self.access).names(), datetime.now(UTC), map)
+
+    def prune(self, spare: timedelta = timedelta(0)) -> dict[str, int]:
+        return prune(self.store, Access(self.access).names(), datetime.now(UTC), spare, map)
+
+    @cached_property
+    def store(self) -> Store:
+        """Return the bucket as the depot sees it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(self.s3.credentials("depot")))
+            store = Store(S3Settings.model_validate({"bucket": self.bucket, "s3_endpoint": self.s3.url}))
+            store.tag(layout.NEWS)  # keys are read at the first use
+        return store
 
     def inbox(self, *blobs: bytes) -> "Inbox":
         self._inboxes += 1
@@ -200,8 +228,8 @@ class Inbox:
         text = json.dumps(
             {
                 "version": 1, "device": device, "serial": serial, "edition": edition, "ring": ring,
-                "soak_s": soak_s, "made": iso(datetime.now(UTC)), "playbooks": about[0], "variables": {"edge_qos": 1},
-                "images": {"facefleet/forwarder:1": {
+                "soak_s": soak_s, "made": iso(datetime.now(UTC)), "playbooks": about[0],
+                "variables": {"edge_qos": 1}, "images": {"facefleet/forwarder:1": {
                     "id": "sha256:1", "config": about[0],
                     "layers": [{"diff_id": "sha256:2", **each} for each in about[1:]],
                 }},

@@ -41,7 +41,10 @@ class Site:
         self._edit("aws_ec2.yml", {"tag:facefleet:site: aws": f"tag:facefleet:site: {NAME}"})
         self._edit(
             "group_vars/all.yml",
-            {"facefleet-change-me": BUCKET, "~/.ssh/id_ed25519.pub": f"{key_file}\naws_instance_wait_s: 0"},
+            {
+                "facefleet-change-me": BUCKET,
+                "~/.ssh/id_ed25519.pub": f"{key_file}\naws_instance_wait_s: 0\ncloud_depot: true",
+            },
         )
         self.seconds: list[tuple[str, float]] = []
         self.calls: set[str] = set()

@@ -10,29 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import jinja2
 import pytest
 from botocore.exceptions import ClientError
+from facefleet.depot.store import Store as Depot
 from facefleet.gallery.bucket import Bucket as Gallery
 from facefleet.processor.store import Bucket, MayPassError, Put
 from facefleet.processor.verdict import Parcel
 from facefleet.storage.put import Upload
 from facefleet.storage.s3 import S3Settings
+from facefleet.storage.trouble import AbsentError, UnreadableError
 
 from tests.fleet.aws.account import REGION, REPO, AwsAccount
 from tests.provision.belongings import count, instances
 from tests.provision.site import BUCKET, HOST, NAME, Site
+from tests.templates import CLOUD, rendered
 
 pytestmark = pytest.mark.timeout(300)
 
 READING = re.compile("[a-z0-9]+:(Describe|Get|List|Head)")
+ROLES = CLOUD / "roles.ini.j2"
 OPERATOR = REPO / "roles/aws_access/files/operator.json"
 KMS_KEY = f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"
 ONE_OF_EACH = dict.fromkeys(
     ["VPC", "subnet", "gateway", "route table", "group", "key pair", "instance", "volume", "address",
      "profile", "bucket"], 1,
-) | {"role": 2}  # fmt: skip
-"""Of roles the host's and the gallery's."""
+) | {"role": 3}  # fmt: skip
+"""Of roles the host's, the gallery's and the depot's."""
 NOTHING = dict.fromkeys(ONE_OF_EACH, 0)
 
 NEWER_IMAGE = {
@@ -198,7 +201,11 @@ def test_only_the_named_networks_come_in(session: boto3.Session) -> None:
         (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], *(each["CidrIp"] for each in rule["IpRanges"]))
         for rule in group["IpPermissions"]
     }
-    assert opened == {("tcp", 8883, 8883, "192.0.2.0/24"), ("tcp", 22, 22, "198.51.100.7/32")}
+    assert opened == {
+        ("tcp", 8883, 8883, "192.0.2.0/24"),
+        ("tcp", 8884, 8884, "192.0.2.0/24"),
+        ("tcp", 22, 22, "198.51.100.7/32"),
+    }
     for rule in group["IpPermissions"]:
         assert not rule.get("Ipv6Ranges")
         assert not rule.get("UserIdGroupPairs")
@@ -258,7 +265,15 @@ def test_the_bucket_is_private_encrypted_versioned_and_forgets(session: boto3.Se
     rules: dict[str, Any] = {
         rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     }
-    assert set(rules) == {"facefleet-housekeeping", "facefleet-dead-letter", "facefleet-probes"}
+    assert set(rules) == {
+        "facefleet-housekeeping",
+        "facefleet-releases",
+        "facefleet-dead-letter",
+        "facefleet-probes",
+    }
+    assert rules["facefleet-releases"]["Filter"] == {"Prefix": "releases/"}
+    assert rules["facefleet-releases"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert "Expiration" not in rules["facefleet-releases"]
     assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
     house = rules["facefleet-housekeeping"]
     assert house["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
@@ -293,7 +308,7 @@ def findings(document: object) -> str:
 
 def test_the_role_may_put_under_the_prefixes_and_no_more(session: boto3.Session) -> None:
     iam = session.client("iam")
-    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put", "take-on-gallery"]
+    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put", "take-on-depot", "take-on-gallery"]
     assert iam.list_attached_role_policies(RoleName=HOST)["AttachedPolicies"] == []
     trust: Any = iam.get_role(RoleName=HOST)["Role"]["AssumeRolePolicyDocument"]
     assert [each["Principal"] for each in trust["Statement"]] == [{"Service": "ec2.amazonaws.com"}]
@@ -372,20 +387,73 @@ def test_the_gallery_reads_as_its_own_role(
     account: AwsAccount, session: boto3.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader: Any = session.client("iam").get_role(RoleName=f"{HOST}-gallery")["Role"]
-    profile = {"cloud_s3_region": REGION, "cloud_gallery_role": reader["Arn"], "cloud_gallery_sts": ""}
-    template = jinja2.Template((REPO / "compose/cloud/reader.ini.j2").read_text())
-    (tmp_path / "config").write_text(template.render(profile))
+    host = str(reader["Arn"]).removesuffix("-gallery")
+    profile = {
+        "cloud_s3_region": REGION,
+        "cloud_host_role": host,
+        "cloud_gallery_sts": "",
+        "cloud_depot": False,
+    }
+    (tmp_path / "config").write_text(rendered(ROLES, **profile))
+    monkeypatch.setenv("AWS_PROFILE", "gallery")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     bucket = Gallery(S3Settings(bucket=BUCKET, s3_region=REGION))
     assert "d" in bucket.folders("faces/")
     caller = boto3.Session(region_name=REGION).client("sts").get_caller_identity()["Arn"]
     assert f":assumed-role/{HOST}-gallery/" in caller
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    (tmp_path / "config").write_text(template.render(profile | {"cloud_gallery_sts": account.url}))
+    (tmp_path / "config").write_text(rendered(ROLES, **profile | {"cloud_gallery_sts": account.url}))
     elsewhere = Gallery(
         S3Settings.model_validate({"bucket": BUCKET, "s3_region": REGION, "s3_endpoint": account.url})
     )
     assert "d" in elsewhere.folders("faces/")
+
+
+def test_the_depot_s_role_may_keep_releases_and_the_host_s_may_take_it_on(session: boto3.Session) -> None:
+    iam = session.client("iam")
+    keeper: Any = iam.get_role(RoleName=f"{HOST}-depot")["Role"]
+    take_on: Any = iam.get_role_policy(RoleName=HOST, PolicyName="take-on-depot")["PolicyDocument"]
+    assert take_on["Statement"][0]["Resource"] == keeper["Arn"]
+    assert iam.list_role_policies(RoleName=f"{HOST}-depot")["PolicyNames"] == ["releases"]
+    policy: Any = iam.get_role_policy(RoleName=f"{HOST}-depot", PolicyName="releases")["PolicyDocument"]
+    keeping, listing = policy["Statement"]
+    assert keeping["Resource"] == f"arn:aws:s3:::{BUCKET}/releases/*"
+    assert listing["Resource"] == f"arn:aws:s3:::{BUCKET}"
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "releases/*"}}
+    assert findings(policy) == ""
+
+
+@pytest.mark.usefixtures("on_the_instance")
+def test_the_depot_keeps_releases_as_its_own_role_and_reaches_no_faces(
+    tmp_path: Path, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role: Any = session.client("iam").get_role(RoleName=HOST)["Role"]
+    profiles = {"cloud_s3_region": REGION, "cloud_host_role": role["Arn"], "cloud_gallery_sts": ""}
+    (tmp_path / "config").write_text(rendered(ROLES, **profiles, cloud_depot=True))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "depot")
+    caller = boto3.Session(region_name=REGION).client("sts").get_caller_identity()["Arn"]
+    assert f":assumed-role/{HOST}-depot/" in caller
+    store = Depot(S3Settings(bucket=BUCKET, s3_region=REGION))
+    store.write("releases/news", b"1")
+    store.write("releases/news", b"2")
+    document = store.read("releases/news")
+    store.replace("releases/news", b"3", document)
+    assert [each.key for each in store.listing("releases/")] == ["releases/news"]
+    with pytest.raises(AbsentError):
+        store.read("releases/none")
+    store.erase("releases/news")
+    assert list(store.listing("releases/")) == []
+    versions = session.client("s3").list_object_versions(Bucket=BUCKET, Prefix="releases/")
+    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
+    refused: list[Any] = [
+        lambda: store.read("faces/d/c/1.png"),
+        lambda: store.write("faces/d/c/1.png", b"x"),
+        lambda: boto3.Session(region_name=REGION).client("iam").list_users(),
+    ]
+    for call in refused:
+        with pytest.raises((UnreadableError, ClientError), match="AccessDenied"):
+            call()
 
 
 @pytest.mark.usefixtures("on_the_instance")

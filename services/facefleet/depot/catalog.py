@@ -52,11 +52,11 @@ class Catalog:
 
     def read_orders(self, each: Map = map) -> None:
         """Read the orders that came, and forget those that went. See `Store`."""
-        there: dict[OrderPlace, set[str]] = {}
-        for listed in self._store.listing(layout.ORDERS):
-            if found := layout.order_at(listed.key):
-                there.setdefault(found[0], set()).add(found[1])
-        whole = [place for place, kinds in there.items() if kinds == {"json", "sig"}]
+        whole = self._places()
+        # While somebody brings orders, a listing may hold a later ring's and not yet those that it waits for:
+        # they are brought ring by ring, so the next one holds them.
+        while whole != (again := self._places()):
+            whole = again
         known = self._orders
         new = [place for place in whole if place not in known]
         read = dict(zip(new, each(self._read_order, new), strict=True))
@@ -98,13 +98,31 @@ class Catalog:
             (each for each in self.of_device(device) if not self.hindrances(each, counted, now)), None
         )
 
-    def needed(self, counted: frozenset[str], now: datetime) -> Iterator[OrderPlace]:
-        """Yield the orders that somebody may still ask for: what is open now, and what is newer."""
+    def needed(self, counted: frozenset[str], now: datetime) -> set[OrderPlace]:
+        """Return the orders that somebody may still ask for, and those of the rings that these wait for.
+
+        Without the latter nothing would say that they wait.
+        """
+        asked: list[Ordered] = []
         for device in self.devices:
             opened = self.open_order(device, counted, now)
-            for order in self.of_device(device):
-                if opened is None or order.serial >= opened.serial:
-                    yield OrderPlace(device, order.serial)
+            newest = self.of_device(device)
+            asked += [each for each in newest if opened is None or each.serial >= opened.serial]
+        last_ring: dict[str, int] = {}
+        for each in asked:
+            last_ring[each.edition] = max(each.ring, last_ring.get(each.edition, 0))
+        waited_for = [
+            order for order in self._orders.values() if order and order.ring < last_ring.get(order.edition, 0)
+        ]
+        return {OrderPlace(each.device, each.serial) for each in [*asked, *waited_for]}
+
+    def _places(self) -> list[OrderPlace]:
+        """Return which orders are whole, in the order of their keys."""
+        there: dict[OrderPlace, set[str]] = {}
+        for listed in self._store.listing(layout.ORDERS):
+            if found := layout.order_at(listed.key):
+                there.setdefault(found[0], set()).add(found[1])
+        return [place for place, kinds in there.items() if kinds == {"json", "sig"}]
 
     def _read_order(self, place: OrderPlace) -> Ordered | None:
         try:

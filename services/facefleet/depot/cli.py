@@ -9,14 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from facefleet.depot import layout
 from facefleet.depot.access import Access, UnknownError
 from facefleet.depot.inbox import Inbox, InboxError
 from facefleet.depot.overview import overview
-from facefleet.depot.parts import utc_now
 from facefleet.depot.pruning import PruneError, prune
 from facefleet.depot.settings import DepotSettings
 from facefleet.depot.signing import Signer
@@ -60,8 +59,10 @@ def _done(
     work: dict[str, Callable[[], object]] = {
         "lacking": lambda: lacking(store, json.load(sys.stdin)),
         "take": lambda: Inbox(options.inbox, store, Signer(settings.signer)).take(),
-        "state": lambda: overview(store, names(), utc_now(), pool.map),
-        "prune": lambda: prune(store, names(), utc_now(), timedelta(hours=options.spare_hours), pool.map),
+        "state": lambda: overview(store, names(), datetime.now(UTC), pool.map),
+        "prune": lambda: prune(
+            store, names(), datetime.now(UTC), timedelta(hours=options.spare_hours), pool.map
+        ),
     }
     return work[options.work]()
 

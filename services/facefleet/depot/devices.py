@@ -1,14 +1,14 @@
 """What a device asks of its own: its order, its certificate; and what it says: how it went, what to sign."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
 from facefleet.depot import figures, layout
 from facefleet.depot.asked import Asked
 from facefleet.depot.layout import OrderPlace
-from facefleet.depot.parts import Parts, body_of, utc_now
+from facefleet.depot.parts import Parts, body_of
 from facefleet.depot.refusal import RefusedError
 from facefleet.depot.report import ReportError, Standing, first_word, read_report
 from facefleet.depot.signing import SigningError, key_in_certificate, key_in_request
@@ -17,7 +17,7 @@ from facefleet.storage.trouble import AbsentError
 
 WRITE_AGAIN_AFTER = timedelta(minutes=10)
 """A device that says the same again is written down no more often."""
-LOOK_AGAIN_AFTER_S = 1.0
+LOOK_AGAIN_AFTER_S = 0.5
 """How often the bucket is asked whether there is news; who asks in between is answered from what is known."""
 ALL_AGAIN_AFTER_S = 600.0
 """The same without being told of news, in case that who brought some was cut off before it said so."""
@@ -56,7 +56,7 @@ class Devices:
         device = request.match_info["device"]
         await self.look()
         names = self._parts.access.names()
-        order = self._parts.catalog.open_order(device, names, utc_now())
+        order = self._parts.catalog.open_order(device, names, datetime.now(UTC))
         if order is None:
             raise RefusedError(404, f"there is nothing that {device} may run yet")
         place = OrderPlace(device, order.serial)
@@ -77,7 +77,7 @@ class Devices:
             report = read_report(await body_of(request))
         except ReportError as error:
             raise RefusedError(400, f"this is no report: {error}") from error
-        now = utc_now()
+        now = datetime.now(UTC)
         before = self._parts.catalog.standings.get(device)
         standing = before.after(report, now) if before else first_word(report, now)
         is_news = before is None or standing.says_more_than(before)
@@ -97,7 +97,7 @@ class Devices:
         except SigningError as error:
             raise RefusedError(400, f"this request is not signed: {error}") from error
         if await self._key_signed(device) != key:
-            content = Asked(request=pem, heard=utc_now()).model_dump_json().encode()
+            content = Asked(request=pem, heard=datetime.now(UTC)).model_dump_json().encode()
             await self._parts.off(self._parts.store.write, layout.request(device), content)
             _log.info("certificate asked for", device=device)
         return web.Response(status=204)

@@ -44,6 +44,7 @@ class Inbox:
         self._signer = signer
         self._blobs: dict[str, Path] = {}
         self._orders: dict[OrderPlace, dict[str, bytes]] = defaultdict(dict)
+        self._rings: dict[OrderPlace, int] = {}
         self._enrolments: dict[str, Enrolment] = {}
         self._certificates: dict[str, bytes] = {}
         self._trust: bytes | None = None
@@ -63,8 +64,9 @@ class Inbox:
             self._store.upload(layout.blob(digest), file, bytes.fromhex(digest))
         for place, order in self._orders.items():
             self._store.write(place.signature, order["sig"], kind="text/plain")
-        for place, order in self._orders.items():
-            self._store.write(place.text, order["json"])
+        # Ring by ring: a ring whose orders are there before those that it waits for would be open.
+        for place in sorted(self._orders, key=lambda place: self._rings[place]):
+            self._store.write(place.text, self._orders[place]["json"])
         for device, enrolment in self._enrolments.items():
             self._open(device, enrolment)
         for device, pem in self._certificates.items():
@@ -148,6 +150,7 @@ class Inbox:
         if (read.device, read.serial) != place:
             raise OrderError(f"it is the order {read.serial} of {read.device}: its name has to say so")
         self._signer.check(order["json"], _signature(order["sig"]))
+        self._rings[place] = read.ring
         for digest, size in read.blobs.items():
             if sizes.get(digest) != size:
                 there = (

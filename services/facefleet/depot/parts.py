@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
 from aiohttp import web
@@ -44,8 +43,3 @@ async def body_of(request: web.Request) -> bytes:
     """Return the body; its size has a bound, and so has the patience."""
     async with asyncio.timeout(BODY_WITHIN_S):
         return await request.read()
-
-
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)

@@ -36,7 +36,7 @@ def prune(store: Store, names: frozenset[str], now: datetime, spare: timedelta, 
     catalog = Catalog(store)
     catalog.read_orders(each)
     catalog.read_standings(each)
-    kept = set(catalog.needed(names, now))
+    kept = catalog.needed(names, now)
     blobs = {digest for found in each(lambda place: _blobs_of(store, place), kept) for digest in found}
     before = now - spare
     orders, sizes = [], {}

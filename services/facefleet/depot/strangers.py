@@ -1,6 +1,6 @@
 """What one may ask without a certificate: whom to trust, how to enrol; and with a secret, a certificate."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
@@ -8,7 +8,7 @@ from aiohttp import web
 from facefleet.depot import layout
 from facefleet.depot.desk import CLOSED, DeskError, Enrolment, read_application, read_enrolment
 from facefleet.depot.devices import PEM
-from facefleet.depot.parts import Parts, body_of, utc_now
+from facefleet.depot.parts import Parts, body_of
 from facefleet.depot.refusal import RefusedError
 from facefleet.depot.signing import SigningError, key_in_certificate, key_in_request
 from facefleet.depot.store import ChangedError, Document
@@ -44,7 +44,7 @@ class Strangers:
     async def apply(self, request: web.Request) -> web.Response:
         """Take the application of a device that has the secret; one only."""
         device = request.match_info["device"]
-        now = utc_now()
+        now = datetime.now(UTC)
         document, enrolment = await self._admitted(request, device, now)
         try:
             application = read_application(await body_of(request))
@@ -64,7 +64,7 @@ class Strangers:
     async def certificate(self, request: web.Request) -> web.Response:
         """Tell the certificate that was signed for the application."""
         device = request.match_info["device"]
-        _, enrolment = await self._admitted(request, device, utc_now())
+        _, enrolment = await self._admitted(request, device, datetime.now(UTC))
         pem = await self._signed(device, enrolment)
         if pem is None:
             raise RefusedError(404, f"no certificate is signed for {device} yet: ask again in a while")

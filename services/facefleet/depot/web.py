@@ -38,6 +38,7 @@ def application(parts: Parts, ca: Path) -> web.Application:
     """Return all routes."""
     blobs, devices, strangers = Blobs(parts), Devices(parts), Strangers(parts, ca)
     app = web.Application(client_max_size=BODY_MOST_BYTES, middlewares=[_Manners(parts).middleware])
+    app.on_response_prepare.append(_anonymous)
     for method, path, who, handler in (
         (hdrs.METH_GET, "/v1/blobs/{sha256}", For.DEVICES, blobs.get),
         (hdrs.METH_GET, "/v1/devices/{device}/order", For.ITS_OWNER, devices.order),
@@ -63,6 +64,10 @@ def _guarded(parts: Parts, who: For, handler: Handler) -> Handler:
         return await handler(request)
 
     return guarded
+
+
+async def _anonymous(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[hdrs.SERVER] = "facefleet"  # and not which library of which version
 
 
 class _Manners:
