@@ -231,7 +231,7 @@ fi
 say "bringing $device to what it shall run; this takes a while"
 while :; do
     code=0
-    docker run --rm --pid=host --network=host --cap-add=ALL --cap-drop=SYS_RESOURCE \
+    docker run --rm --pid=host --network=host --cap-add=ALL \
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined --read-only --tmpfs /tmp:mode=0700,size=64m \
         -v "$IDENTITY:$IDENTITY" -v /opt/facefleet:/opt/facefleet -v "$CACHE:$CACHE" -v /var/run/docker.sock:/var/run/docker.sock \
         -e FACEFLEET_DEVICE="$device" -e FACEFLEET_DEPOT="$depot" -e FACEFLEET_IMAGE="$image" -e FACEFLEET_CLOCK="$clock" \
