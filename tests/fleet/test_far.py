@@ -1,4 +1,4 @@
-"""Devices that only dial out: enrolled by one command, updated in rings, stopped by themselves at what is bad."""
+"""Devices that only dial out: enrolled by one command, updated in rings, and stopped by what is bad."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fleet import site as sites
+from tests.fleet.hosts.lab import FOLDER
 from tests.fleet.site import CLIP, REPO, Played, Site
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
@@ -56,13 +57,13 @@ class FarSite:
 
     def _command(self, device: str, ended: Any) -> str:
         """Make it of what was given out, as the playbook does: its output is there only when it ends."""
-        record = sites.FOLDER / f"authority/enrolment/{device}.json"
-        deadline = time.monotonic() + 600
-        while not record.exists() and not ended():
+        authority = FOLDER / "authority"
+        deadline = time.monotonic() + 900
+        while device not in self.state()["enrolment"]:
             assert time.monotonic() < deadline, "no enrolment was opened"
-            time.sleep(1)
-        secret = json.loads(record.read_text())["secret"]
-        authority = sites.FOLDER / "authority"
+            assert not ended(), "the playbook ended before"
+            time.sleep(2)
+        secret = json.loads((authority / f"enrolment/{device}.json").read_text())["secret"]
         trust = subprocess.run(
             ["sha256sum", authority / "trust.pem"], capture_output=True, text=True, check=True
         )
@@ -70,8 +71,13 @@ class FarSite:
         depot = f"https://{self.site.lab['cloud'].address}:8884"
         names = f"DNS:{device},IP:{self.site.lab[device].address}"
         words = (depot, device, names, trust.stdout.split()[0], signer, secret)
-        fetched = f"until curl -fsSk -o enrol.sh {depot}/enrol.sh; do sleep 2; done"
-        return f"{fetched} && sleep 20 && sh enrol.sh {' '.join(words)}"
+        return f"curl -fsSk -o enrol.sh {depot}/enrol.sh && sh enrol.sh {' '.join(words)}"
+
+    def state(self) -> dict[str, Any]:
+        """Return how all stand, as the depot says."""
+        depot = ("docker", "exec", "facefleet-cloud-depot-1", "python3", "-m", "facefleet.depot", "state")
+        said: dict[str, Any] = json.loads(self.site.ask("cloud", *depot))
+        return said
 
     def pull(self, device: str) -> dict[str, Any]:
         """Let the device look now, and return how it stands then."""
