@@ -45,7 +45,8 @@ def _tools_run() -> bool:
         "import ansible_collections.community.docker.plugins.connection.nsenter",
     ]
     tools = (ansible, connection, ["nsenter", "--version"])
-    return all(subprocess.run(tool, check=False).returncode == 0 for tool in tools)  # noqa: S603
+    environment = {**os.environ, "ANSIBLE_HOME": "/tmp/ansible"}  # noqa: S108 - of the container alone
+    return all(subprocess.run(tool, check=False, env=environment).returncode == 0 for tool in tools)  # noqa: S603
 
 
 if __name__ == "__main__":

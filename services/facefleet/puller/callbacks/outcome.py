@@ -33,5 +33,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _write(self, result: Any) -> None:
         said = result._result  # noqa: SLF001 - there is no other way to it
         failed = [each for each in said.get("results", []) if isinstance(each, dict) and each.get("failed")]
-        text = next((str(each["msg"]) for each in (*failed, said) if each.get("msg")), "it did not say why")
+        text = next((_words(each) for each in (*failed, said) if each.get("msg")), "it did not say why")
         Path(os.environ["FACEFLEET_OUTCOME"]).write_text(f"{result.task_name}\n{text}")
+
+
+def _words(said: dict[str, Any]) -> str:
+    """Of a command that failed, its own last words: Ansible says only that it did."""
+    own = str(said.get("stderr") or said.get("stdout") or "").strip().splitlines()
+    return f"{said['msg']}: {own[-1]}" if said.get("rc") and own else str(said["msg"])
