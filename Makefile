@@ -77,7 +77,7 @@ lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
 	$(BIN)/hadolint services/Dockerfile
-	$(BIN)/shellcheck .ci/run services/unpack
+	$(BIN)/shellcheck .ci/run services/unpack services/facefleet/depot/enrol.sh
 
 unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'
@@ -136,9 +136,9 @@ demo-test: .venv/.test  ## The demo from nothing, looked at closely, and removed
 	$(BIN)/pytest tests/demo
 
 locks: .venv/.test  ## Write the lock files anew from the .in files
-	cd services/requirements && for f in control test service forwarder processor detector gallery depot; do \
+	cd services/requirements && for f in control test service forwarder puller processor detector gallery depot; do \
 	  ../../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
-	cd services/requirements && for f in model s3; do \
+	cd services/requirements && for f in model collections s3; do \
 	  ../../$(BIN)/uv pip compile --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q $$f.in -o $$f.txt; done
 
 clean:  ## Remove the virtual environment and caches

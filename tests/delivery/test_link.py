@@ -37,7 +37,8 @@ def thin(wire: Wire) -> Iterator[None]:
 def arrived(device: Depot) -> int:
     """Return the bytes of the archive that the device has."""
     host = device.lab["jetson-01"]
-    return int(host.run("sh", "-c", f"stat -c %s {FOLDER}/*.part 2>/dev/null || echo 0").split()[0])
+    said = host.run("sh", "-c", f"stat -c %s {FOLDER}/*.part 2>/dev/null || echo 0").split()
+    return int(said[0]) if said else 0  # the engine may lose what a command said that ended at once
 
 
 def await_bytes(running: Running, device: Depot, count: int) -> None:

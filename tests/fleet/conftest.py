@@ -1,11 +1,14 @@
 """One site for all tests of this folder that want it: bare hosts and an empty account at first."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import docker
 import pytest
 
 from tests.fleet import site as sites
-from tests.fleet.site import CLIP, Site
+from tests.fleet.site import CLIP, REPO, Site
 
 DEVICES = ("jetson-01", "jetson-02", "jetson-03")
 
@@ -27,3 +30,27 @@ def site(bare_site: Site) -> Site:
     for device in bare_site.devices:
         bare_site.await_faces(device)
     return bare_site
+
+
+@pytest.fixture
+def bad_services(tmp_path: Path) -> Iterator[Path]:
+    """A forwarder that looks healthy and carries nothing: only the gate can tell."""
+    before = _our_images()
+    folder = tmp_path / "services"
+    shutil.copytree(REPO / "services", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    courier = folder / "facefleet/courier/courier.py"
+    text = courier.read_text()
+    good = "        while self._may_send() and self._send_one():"
+    assert good in text
+    courier.write_text(text.replace(good, "        while False and self._may_send() and self._send_one():"))
+    yield folder
+    # Or else other tests take them for the newest.
+    for tag in _our_images() - before:
+        docker.from_env().images.remove(tag, force=True)
+
+
+def _our_images() -> set[str]:
+    """Return the names of the project's images on this machine."""
+    return {
+        tag for image in docker.from_env().images.list() for tag in image.tags if tag.startswith("facefleet/")
+    }

@@ -1,13 +1,10 @@
 """A fleet's life, in the order in which an operator lives it: from bare hosts to nothing left."""
 
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import docker
 import pytest
 
 from tests.fleet import refused
@@ -111,30 +108,6 @@ def test_a_device_cannot_speak_for_another(site: Site, authority: refused.Author
 
 
 # --- releases ---
-
-
-@pytest.fixture
-def bad_services(tmp_path: Path) -> Iterator[Path]:
-    """A forwarder that looks healthy and carries nothing: only the gate can tell."""
-    before = _our_images()
-    folder = tmp_path / "services"
-    shutil.copytree(REPO / "services", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    courier = folder / "facefleet/courier/courier.py"
-    text = courier.read_text()
-    good = "        while self._may_send() and self._send_one():"
-    assert good in text
-    courier.write_text(text.replace(good, "        while False and self._may_send() and self._send_one():"))
-    yield folder
-    # Or else other tests take them for the newest.
-    for tag in _our_images() - before:
-        docker.from_env().images.remove(tag, force=True)
-
-
-def _our_images() -> set[str]:
-    """Return the names of the project's images on this machine."""
-    return {
-        tag for image in docker.from_env().images.list() for tag in image.tags if tag.startswith("facefleet/")
-    }
 
 
 def test_a_bad_image_is_stopped_at_the_canary_and_rolled_back(site: Site, bad_services: Path) -> None:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "bucket": {"runtime", "storage"},
     "gallery": SHARED | {"fleet"},
     "forget": {"runtime", "storage"},
+    "puller": {"runtime", "messaging", "fleet"},
     "depot": {"runtime", "storage"},
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},

@@ -20,6 +20,8 @@ CAMERA_PAUSED = "paused"
 CAMERA_STARTING = "starting"
 UNSYNCHRONIZED = "unsynchronized"
 
+PULL_STATES = ("fetching", "applying", "ok", "failed", "waiting")
+
 PAYLOAD_MOST = 256 * 1024
 TEXT_MOST = 300
 CAMERAS_MOST = 64
@@ -75,6 +77,17 @@ class CameraState:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """How a device stands that updates itself: what it runs, what it wants, and why it stays behind."""
+
+    state: str = UNREADABLE
+    edition: str | None = None
+    wants: str | None = None
+    why: str | None = None
+    said: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """What a device last said of itself. The field names are those of the message."""
 
@@ -100,6 +113,7 @@ class Device:
     certificate: str | None = None
     trusts: tuple[str, ...] = ()
     """Which certificate it has and which authorities it trusts; playbooks/rotate.yml knows them by these."""
+    pull: Pull | None = None
     host: Host = field(default_factory=Host)
     cameras: Mapping[str, CameraState] = field(default_factory=dict)
 
@@ -123,6 +137,8 @@ class Device:
         said = _told(self)
         said["trusts"] = list(self.trusts)
         said["host"] = _told(self.host)
+        if self.pull:
+            said["pull"] = _told(self.pull)
         said["cameras"] = {name: _told(camera) for name, camera in self.cameras.items()}
         return said
 
@@ -162,6 +178,7 @@ def from_dict(said: object) -> Device:
         certificate_ends=_time(said, "certificate_ends"),
         certificate=_text(said, "certificate"),
         trusts=_texts(said, "trusts"),
+        pull=_pull(said.get("pull")),
         host=_host(said.get("host")),
         cameras={
             readable(str(name)): _camera(camera) for name, camera in sorted(cameras.items())[:CAMERAS_MOST]
@@ -210,6 +227,19 @@ def _camera(said: object) -> CameraState:
     )
 
 
+def _pull(said: object) -> Pull | None:
+    if not isinstance(said, dict):
+        return None
+    state = said.get("state")
+    return Pull(
+        state=state if state in PULL_STATES else UNREADABLE,
+        edition=_text(said, "edition"),
+        wants=_text(said, "wants"),
+        why=_text(said, "why"),
+        said=_time(said, "said"),
+    )
+
+
 def _host(said: object) -> Host:
     if not isinstance(said, dict):
         return Host()
@@ -222,7 +252,7 @@ def _host(said: object) -> Host:
     )
 
 
-def _told(part: Device | CameraState | Host) -> dict[str, Any]:
+def _told(part: Device | CameraState | Host | Pull) -> dict[str, Any]:
     values = {each.name: getattr(part, each.name) for each in fields(part)}
     return {
         name: write_time(value) if isinstance(value, datetime) else value

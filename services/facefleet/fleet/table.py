@@ -9,7 +9,7 @@ from facefleet.fleet.device import CONNECTED, ONLINE, UNSYNCHRONIZED, CameraStat
 from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry, Roster
 from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, problems_below, worst
-from facefleet.fleet.words import moment, size, span
+from facefleet.fleet.words import moment, size, span, standing
 
 WIDTH = 120
 NAME_MOST = 24
@@ -104,6 +104,8 @@ def _lines(entries: list[Entry], now: datetime) -> Iterator[str]:
         yield camera_lines[0]
     for entry, row in zip(entries, rows[1:], strict=True):
         yield row
+        if pull := entry.device.pull:
+            yield f"    {standing(pull.state, pull.edition, pull.wants)}"
         yield from below[entry.name]
 
 

@@ -17,6 +17,8 @@ CERTIFICATE_ENDS_SOON_DAYS = 7
 AUTHORITY_ENDS_DAYS = 180
 AUTHORITY_ENDS_SOON_DAYS = 60
 """It takes as long to replace as the longest absence of a device."""
+PULL_SILENT_S = 86400
+"""A device that fetches its releases itself looks for them every quarter of an hour."""
 DISK_FILLING_SHARE = 0.10
 DISK_FULL_SHARE = 0.05
 """Of the whole, what is free."""

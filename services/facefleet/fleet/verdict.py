@@ -52,6 +52,7 @@ def problems(entry: Entry, now: datetime) -> list[Problem]:
             *_spool(device),
             *_machine(device.host),
             *_clock(device),
+            *_pull(device, now),
         ]
         for name, camera in device.cameras.items():
             found += _camera(name, camera)
@@ -235,6 +236,27 @@ def _clock(device: Device) -> Iterator[Problem]:
             "attention",
             "nothing sets its clock: times of faces may be wrong",
             "let it reach a time server: time_sync_enabled, or port 123 out",
+        )
+
+
+def _pull(device: Device, now: datetime) -> Iterator[Problem]:
+    pull = device.pull
+    if pull is None:
+        return
+    runs = f"it runs {pull.edition}" if pull.edition else "it runs none yet"
+    if pull.state == "failed":
+        yield Problem(
+            "broken",
+            f"edition {pull.wants} failed here, {runs}: {pull.why}",
+            "mend what it says and run playbooks/promote.yml; or with -e promote_again=true",
+        )
+    elif pull.state == "waiting":
+        yield Problem("attention", f"its update waits, {runs}: {pull.why}", "what it says")
+    if pull.said and ((device.said or now) - pull.said).total_seconds() > thresholds.PULL_SILENT_S:
+        yield Problem(
+            "attention",
+            f"it looked for no order since {moment(pull.said)}",
+            "see `systemctl status facefleet-pull.timer facefleet-pull.service` there, or enrol it anew",
         )
 
 

@@ -26,6 +26,14 @@ def size(count: float) -> str:
     return f"{count:.1f}T"
 
 
+def standing(state: str, edition: str | None, wants: str | None) -> str:
+    """Return how a device stands that fetches its releases itself."""
+    runs = f"runs edition {edition}" if edition else "runs no edition yet"
+    if state == "ok" and wants in {edition, None}:
+        return runs
+    return f"{runs}, {state}{f' {wants}' if wants and wants != edition else ''}"
+
+
 def moment(time: datetime) -> str:
     """Return a time to the minute, UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -28,6 +28,8 @@ class Standing(NamedTuple):
     certificate: str | None
     trusts: list[str]
     """Which certificate it has and which authorities it trusts, by the first digits of their SHA-256."""
+    pull: dict[str, Any] | None = None
+    """How it stands with its updates, where it fetches them itself."""
 
 
 @dataclass(slots=True)
@@ -77,11 +79,12 @@ class Report:
     def news(self, standing: Standing, accounts: Accounts) -> object:
         """Return what makes a status worth saying at once when it is another; figures that drift do not."""
         cameras = sorted((name, said.get("state"), said.get("camera")) for name, said in self.cameras.items())
+        pull = {name: value for name, value in (standing.pull or {}).items() if name != "said"}
         return (
             accounts.taken,
             accounts.held,
             *(standing.release, standing.cloud, standing.clock, standing.certificate, standing.trusts),
-            json.dumps(cameras, default=str),
+            json.dumps([cameras, pull], default=str),
         )
 
 

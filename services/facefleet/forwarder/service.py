@@ -11,7 +11,7 @@ from facefleet.custody.spool import Spool
 from facefleet.forwarder.bulletin import Bulletin
 from facefleet.forwarder.host import host_of
 from facefleet.forwarder.intake import Intake
-from facefleet.forwarder.release import running_release
+from facefleet.forwarder.release import running_release, updates
 from facefleet.forwarder.report import OFFLINE, Report, Standing, camera_statuses
 from facefleet.forwarder.settings import ForwarderSettings
 from facefleet.forwarder.way import CONNECTED, NOT_YET, Way
@@ -169,6 +169,7 @@ class Forwarder:
             certificate_ends=self._certificate.ends(),
             certificate=next(iter(self._certificate.prints()), None),
             trusts=self._authorities.prints(),
+            pull=updates(self._settings.shown_dir),
         )
 
     def _say_goodbye(self, bulletin: Bulletin) -> None:

@@ -47,7 +47,7 @@ class ForwarderSettings(BrokerSettings):
     clock: Trust = "kernel"
     """How to know that the clock is right."""
     shown_dir: Path = Path("/run/stack")
-    """Where the host shows what it runs, in files that change while we do: `release`."""
+    """Where the host shows what it runs, in files that change while we do: `release`, `pull.json`."""
 
     @property
     def cloud_identity(self) -> Identity | None:

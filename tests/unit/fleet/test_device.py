@@ -92,3 +92,11 @@ def test_a_paused_camera_sees_nothing_and_is_no_fault() -> None:
 
     assert paused.paused
     assert not paused.sees
+
+
+def test_how_it_stands_with_its_updates_is_read_tolerantly() -> None:
+    pull = parse(say(pull={"state": "failed", "edition": "0a1b", "wants": 7, "why": "no\x1b[31m"})).pull
+    assert pull
+    assert (pull.state, pull.edition, pull.wants, pull.why) == ("failed", "0a1b", None, "no [31m")
+    assert parse(say(pull="well")).pull is None
+    assert parse(json.dumps(parse(say(pull={"state": "?"})).as_dict())).pull is not None

@@ -164,3 +164,17 @@ def test_what_all_devices_stand_on_has_a_line_and_complains_in_time() -> None:
     assert "cloud host: its certificate ends" in text
     assert "authority: the" not in text
     assert "Certificates:" not in table(Roster(), NOW)
+
+
+def test_what_a_device_runs_and_wants_stands_below_it() -> None:
+    roster = Roster()
+    roster.hear(
+        "jetson-01", say(pull={"state": "failed", "edition": "0a1b", "wants": "2c3d", "why": "no"}), NOW
+    )
+    roster.hear("jetson-02", say(), NOW)
+
+    lines = [line.strip() for line in table(roster, NOW).splitlines()]
+
+    device = next(number for number, line in enumerate(lines) if line.startswith("jetson-01 "))
+    assert lines[device + 1] == "runs edition 0a1b, failed 2c3d"
+    assert sum("edition" in line for line in lines[device:]) == 1

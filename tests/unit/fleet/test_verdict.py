@@ -144,3 +144,43 @@ def test_the_worst_comes_first() -> None:
 
     assert severities == sorted(severities, key=SEVERITIES.index)
     assert set(severities) == set(SEVERITIES)
+
+
+PULL = {"state": "ok", "edition": "0a1b", "wants": "0a1b", "said": "2026-11-25T16:50:00Z"}
+
+
+def test_nothing_is_wrong_with_a_device_that_runs_what_it_was_ordered_or_is_about_to() -> None:
+    assert found(say(pull=PULL)) == []
+    assert found(say(pull=PULL | {"state": "fetching", "wants": "2c3d"})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity", "what", "remedy"),
+    [
+        (
+            {"state": "failed", "wants": "2c3d", "why": "no receipt came"},
+            "broken",
+            "edition 2c3d failed here, it runs 0a1b: no receipt came",
+            "playbooks/promote.yml",
+        ),
+        (
+            {"state": "waiting", "why": "the depot cannot be reached"},
+            "attention",
+            "its update waits",
+            "what it says",
+        ),
+        (
+            {"said": "2026-11-24T16:00:00Z"},
+            "attention",
+            "it looked for no order since 2026-11-24",
+            "facefleet-pull.timer",
+        ),
+    ],
+)
+def test_a_device_that_stays_behind_says_why(
+    changes: dict[str, Any], severity: str, what: str, remedy: str
+) -> None:
+    (problem,) = found(say(pull=PULL | changes))
+    assert problem.severity == severity
+    assert what in problem.what
+    assert remedy in problem.remedy

@@ -1,7 +1,7 @@
 """Amounts in few letters."""
 
 import pytest
-from facefleet.fleet.words import size, span
+from facefleet.fleet.words import size, span, standing
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,18 @@ def test_a_span_has_a_number_that_says_something(seconds: float, text: str) -> N
 )
 def test_a_size_has_one_too(count: int, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (("ok", "0a1b", "0a1b"), "runs edition 0a1b"),
+        (("waiting", "0a1b", "0a1b"), "runs edition 0a1b, waiting"),
+        (("fetching", "0a1b", "2c3d"), "runs edition 0a1b, fetching 2c3d"),
+        (("waiting", None, None), "runs no edition yet, waiting"),
+    ],
+)
+def test_how_a_device_stands_is_said_in_one_breath(
+    said: tuple[str, str | None, str | None], text: str
+) -> None:
+    assert standing(*said) == text

@@ -69,6 +69,7 @@ def test_it_is_the_agreed_message(report: Report) -> None:
         "certificate_ends": None,
         "certificate": None,
         "trusts": [],
+        "pull": None,
         "host": {
             "disk_free": 10,
             "disk_total": 20,
@@ -96,6 +97,7 @@ def test_time_going_by_and_a_cameras_counts_are_no_news(report: Report) -> None:
         {"clock": "unsynchronized"},
         {"certificate": "0a1b2c3d4e5f"},
         {"trusts": ["0a1b2c3d4e5f", "f0e1d2c3b4a5"]},
+        {"pull": {"state": "failed", "why": "no receipt came"}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -119,3 +121,12 @@ def test_a_camera_that_turns_is_news_whatever_it_says(report: Report) -> None:
     hear(report, "lobby", b"")
     hear(report, "lobby", {"state": "online"}, device="jetson-08")
     assert report.cameras == {}
+
+
+def test_that_the_puller_looked_again_is_no_news(report: Report) -> None:
+    first, second = (
+        {"state": "ok", "said": said} for said in ("2026-11-25T17:00:00Z", "2026-11-25T17:15:00Z")
+    )
+    assert report.news(STANDING._replace(pull=first), ACCOUNTS) == report.news(
+        STANDING._replace(pull=second), ACCOUNTS
+    )

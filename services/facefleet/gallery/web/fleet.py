@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from facefleet.fleet.roster import Entry, Roster, RosterError
 from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, worst
-from facefleet.fleet.words import moment, size, span
+from facefleet.fleet.words import moment, size, span, standing
 from facefleet.gallery.web.parts import Parts
 
 SEE = "see its log, or run playbooks/status.yml -e status_from=devices"
@@ -50,6 +50,7 @@ class FleetPage:
             "span": span,
             "size": size,
             "moment": moment,
+            "standing": standing,
         }
         return self._parts.templates.TemplateResponse(request, "fleet.html", content)
 

@@ -1,0 +1,232 @@
+"""Devices that only dial out: enrolled by one command, updated in rings, and stopped by what is bad."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleet import site as sites
+from tests.fleet.hosts.lab import FOLDER
+from tests.fleet.site import CLIP, REPO, Played, Site
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
+
+CANARY, SECOND = "jetson-01", "jetson-02"
+FAR = REPO / ".cache/far/hosts.yml"
+"""Beside no other inventory, and as deep below the repository as inventory/lab."""
+VARIABLES = {
+    "pull_enabled": True,
+    "pull_ring": f"{{{{ 1 if inventory_hostname == '{SECOND}' else 0 }}}}",
+    "pull_soak_s": 1,
+    "pull_every_s": 86400,  # the tests say when
+    "images_platform": "amd64",
+    "edge_gate_s": 30,
+}
+MIB = 1024 * 1024
+
+
+class FarSite:
+    """A site whose devices refuse ssh; the operator has playbooks, and somebody there a shell."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def play(self, *arguments: str) -> Played:
+        """Run a playbook as the operator does."""
+        return self.site.play("-i", str(FAR), "-e", json.dumps(VARIABLES), *arguments)
+
+    def promote(self, *arguments: str) -> Played:
+        return self.play("playbooks/promote.yml", *arguments).succeeded()
+
+    def enrol(self, device: str) -> Played:
+        """Open an enrolment, and run on the device the one command that was printed."""
+        with ThreadPoolExecutor(1) as hand:
+            playing = hand.submit(self.play, "playbooks/enrol.yml", "-e", f"enrol_device={device}")
+            command = self._command(device, playing.done)
+            said = self.site.lab[device].run("sh", "-c", f"cd /root && {command} 2>&1", check=False)
+            played = playing.result()
+        assert "runs what it shall" in said, f"{said[-4000:]}\n{played.output[-4000:]}"
+        return played
+
+    def _command(self, device: str, ended: Any) -> str:
+        """Make it of what was given out, as the playbook does: its output is there only when it ends."""
+        authority = FOLDER / "authority"
+        deadline = time.monotonic() + 900
+        while device not in self.state()["enrolment"]:
+            assert time.monotonic() < deadline, "no enrolment was opened"
+            assert not ended(), "the playbook ended before"
+            time.sleep(2)
+        secret = json.loads((authority / f"enrolment/{device}.json").read_text())["secret"]
+        trust = subprocess.run(
+            ["sha256sum", authority / "trust.pem"], capture_output=True, text=True, check=True
+        )
+        signer = "".join((authority / "signer.pub").read_text().splitlines()[1:-1])
+        depot = f"https://{self.site.lab['cloud'].address}:8884"
+        names = f"DNS:{device},IP:{self.site.lab[device].address}"
+        words = (depot, device, names, trust.stdout.split()[0], signer, secret)
+        return f"curl -fsSk -o enrol.sh {depot}/enrol.sh && sh enrol.sh {' '.join(words)}"
+
+    def state(self) -> dict[str, Any]:
+        """Return how all stand, as the depot says."""
+        depot = ("docker", "exec", "facefleet-cloud-depot-1", "python3", "-m", "facefleet.depot", "state")
+        said: dict[str, Any] = json.loads(self.site.ask("cloud", *depot))
+        return said
+
+    def pull(self, device: str) -> dict[str, Any]:
+        """Let the device look now, and return how it stands then."""
+        self.site.lab[device].run("systemctl", "start", "facefleet-pull.service", check=False)
+        said: dict[str, Any] = json.loads(self.site.ask(device, "cat", "/opt/facefleet/edge/shown/pull.json"))
+        return said
+
+    def edition(self, played: Played) -> str:
+        found = re.search(r"Edition (\S+?): ordered", played.output)
+        assert found, played.output[-3000:]
+        return found[1]
+
+    def sent(self) -> int:
+        """Return how many bytes of blobs the depot sent, as it counts itself."""
+        read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
+        said = self.site.ask("cloud", "docker", "exec", "facefleet-cloud-depot-1", "python3", "-c", read)
+        found = re.search(r"^facefleet_depot_sent_bytes_total ([0-9.e+]+)$", said, re.MULTILINE)
+        assert found, said
+        return int(float(found[1]))
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[FarSite]:
+    """A cloud stack, and devices with the engine's packages that refuse ssh."""
+    if not CLIP.exists():
+        pytest.skip(f"{CLIP} is not there: `make fleet` fetches it")
+    FAR.parent.mkdir(parents=True, exist_ok=True)
+    FAR.write_text(json.dumps({"far": {"hosts": dict.fromkeys((CANARY, SECOND))}}))
+    with sites.bare(CANARY, SECOND, baked=True) as site:
+        site.place_video()
+        for device in (CANARY, SECOND):
+            site.lab[device].run("sh", "-c", "apt-get -qq update && apt-get -qq install -y curl iptables")
+            site.lab[device].run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT")
+        far = FarSite(site)
+        far.play("site.yml").succeeded()
+        yield far
+
+
+@pytest.fixture(scope="module")
+def enrolled(far: FarSite) -> FarSite:
+    """Both devices, enrolled."""
+    for device in (CANARY, SECOND):
+        far.enrol(device)
+    far.promote()
+    for device in (CANARY, SECOND):
+        assert far.pull(device)["state"] == "ok"
+    return far
+
+
+def test_a_device_that_only_dials_out_gets_its_stack_and_its_faces_arrive(enrolled: FarSite) -> None:
+    for device in (CANARY, SECOND):
+        assert enrolled.site.lab[device].reach([22]) == []
+        enrolled.site.await_faces(device)
+        mode = enrolled.site.ask(
+            device, "stat", "-L", "--format", "%u %a", "/etc/facefleet/identity/host.key"
+        )
+        assert mode.split() == ["10001", "400"]
+
+
+def test_a_second_promotion_makes_no_edition_and_a_second_run_changes_nothing(enrolled: FarSite) -> None:
+    assert "ordered already, nothing changed" in enrolled.promote().output
+    enrolled.pull(CANARY)
+    before = enrolled.site.containers(CANARY)
+    assert enrolled.pull(CANARY)["state"] == "ok"
+    assert enrolled.site.containers(CANARY) == before
+    log = enrolled.site.ask(
+        CANARY, "journalctl", "-u", "facefleet-pull", "-o", "cat", "--no-pager", "-n", "30"
+    )
+    assert re.search(rf"^{CANARY}\s*: ok=\d+\s+changed=0", log, re.MULTILINE), log
+
+
+def test_a_secret_is_used_up_by_the_first_request(enrolled: FarSite) -> None:
+    lab, device = enrolled.site.lab, SECOND
+    command = enrolled._command(device, lambda: False)
+    lab[device].run("mv", "/etc/facefleet/identity", "/etc/facefleet/kept")
+    try:
+        said = lab[device].run("sh", "-c", f"cd /root && {command} 2>&1", check=False)
+        assert "another request was made with this secret before" in said
+    finally:
+        lab[device].run("rm", "-rf", "/etc/facefleet/identity")
+        lab[device].run("mv", "/etc/facefleet/kept", "/etc/facefleet/identity")
+
+
+def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
+    enrolled: FarSite, bad_services: Path
+) -> None:
+    site = enrolled.site
+    before = {device: site.release(device) for device in (CANARY, SECOND)}
+    ran = site.containers(SECOND)
+    bad = enrolled.edition(enrolled.promote("-e", f"images_context={bad_services}"))
+    said = enrolled.pull(CANARY)
+    assert (said["state"], said["wants"]) == ("failed", bad)
+    assert "no receipt came" in said["why"]
+    assert f"back at release {before[CANARY]}" in said["why"]
+    assert site.release(CANARY) == before[CANARY]
+    assert enrolled.pull(SECOND)["wants"] != bad
+    assert site.containers(SECOND) == ran
+    again = enrolled.pull(CANARY)
+    assert "Tried once, again after" in again["why"], "a bad release is tried again at once"
+    assert "failed at it" in enrolled.promote("-e", f"images_context={bad_services}").output
+    seen = site.faces(CANARY)
+    site.await_faces(CANARY, more_than=seen)
+    good = enrolled.edition(enrolled.promote("-e", "edge_window=400"))
+    for device in (CANARY, SECOND):
+        said = enrolled.pull(device)
+        assert (said["state"], said["edition"]) == ("ok", good), said
+        assert site.release(device) != before[device]
+
+
+def test_a_link_that_is_cut_and_slow_goes_on_where_it_was(enrolled: FarSite) -> None:
+    """The engine forgot all: the whole order comes again, over a link that is cut four times."""
+    site, device = enrolled.site, CANARY
+    site.compose(device, "edge", "down")
+    site.lab[device].run("docker", "image", "prune", "--all", "--force")
+    before = enrolled.sent()
+    site.lab[device].run(
+        "tc",
+        "qdisc",
+        "add",
+        "dev",
+        "eth0",
+        "root",
+        "tbf",
+        "rate",
+        "40mbit",
+        "burst",
+        "64kb",
+        "latency",
+        "400ms",
+    )
+    with ThreadPoolExecutor(1) as hand:
+        pulling = hand.submit(enrolled.pull, device)
+        cuts = 0
+        while not pulling.done() and cuts < 4:
+            time.sleep(3)
+            site.lab[device].unplug()
+            time.sleep(4)
+            site.lab[device].plug()
+            cuts += 1
+        said = pulling.result()
+    assert said["state"] == "ok", said
+    sent = enrolled.sent() - before
+    order = json.loads(json.loads(site.ask(device, "cat", "/opt/facefleet/pull/state.json"))["order"])
+    blobs = {
+        blob["sha256"]: blob["size"]
+        for image in order["images"].values()
+        for blob in (image["config"], *image["layers"])
+    }
+    whole = sum(blobs.values())
+    sys.stderr.write(f"\n{whole:,} bytes came as {sent:,} over a link that was cut {cuts} times\n")
+    # What was on its way when the link was cut is lost: no more than its buffers hold.
+    assert sent < whole + cuts * 4 * MIB
