@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "bucket": {"runtime", "storage"},
     "gallery": SHARED | {"fleet"},
     "forget": {"runtime", "storage"},
+    "bundle": set(),
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }
