@@ -64,7 +64,9 @@ demo-down: .venv/.control  ## Remove everything that `make demo` made
 
 test: .venv/.test $(CLIPS) $(MODEL) $(LABELLED) $(AXE)  ## Every check, the demo from nothing included
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
-	@$(MAKE) --no-print-directory integration chaos-test provision-test fleet-test demo-test
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target chaos-test provision-test
+	@$(MAKE) --no-print-directory fleet-test demo-test
 
 lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(SAY) 'Lint'

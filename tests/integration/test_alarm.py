@@ -16,8 +16,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from tests.images import NoImageError, newest_image
-from tests.integration.conftest import MakeLink, MakeService
-from tests.integration.containers import Broker
+from tests.integration.conftest import MakeBroker, MakeLink, MakeService
 from tests.integration.services import Service
 from tests.integration.waiting import await_until, free_port
 from tests.statuses import say
@@ -108,6 +107,10 @@ class Prometheus:
         result = self._get("query", query=query)["result"]
         return float(result[0]["value"][1]) if result else None
 
+    def knows_whom_to_tell(self) -> bool:
+        """Return whether it has found Alertmanager, which it looks for five seconds after its start."""
+        return bool(self._get("alertmanagers")["activeAlertmanagers"])
+
     def rule_errors(self) -> list[str]:
         groups = self._get("rules")["groups"]
         return [rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")]
@@ -151,7 +154,7 @@ def answered(ask: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixture
-    broker: Broker,
+    make_broker: MakeBroker,
     device: str,
     make_link: MakeLink,
     make_service: MakeService,
@@ -159,11 +162,16 @@ def test_a_last_will_reaches_whoever_is_told(  # noqa: PLR0917 - each is a fixtu
     told: Told,
     tmp_path: Path,
 ) -> None:
+    # Its own broker: a second device of the same alert is told with the next word only, minutes later.
+    broker = make_broker()
+    broker.start()
     settings = {"FACEFLEET_BROKER": broker.url, "FACEFLEET_ROSTER_FILE": str(tmp_path / "roster.json")}
     watch = make_service("watch", settings | {"FACEFLEET_FLEET_PORT": "0"})
     tmp_path.chmod(0o755)
     alertmanager = start_alertmanager(run, tmp_path, told)
     prometheus = Prometheus(run, tmp_path, watch, alertmanager)
+    # An alert before that is told to nobody, and sent again a minute later.
+    await_until(answered(prometheus.knows_whom_to_tell), 30, "Prometheus has found Alertmanager")
     link = make_link(broker.port)
     await_until(lambda: link.connected, 10, "connected")
     online = f'facefleet_device_online{{device="{device}"}}'
