@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "forget": {"runtime", "storage"},
     "puller": {"runtime", "messaging", "fleet"},
     "depot": {"runtime", "storage"},
+    "bundle": set(),
     "sheet": SHARED,
     "rehearsal": {"runtime", "messaging", "detector", "sheet"},
 }

@@ -31,8 +31,10 @@ NUMBER = int(os.environ.get("FACEFLEET_LAB", "0"))
 NAME = f"facefleet-lab-{NUMBER}"
 SUBNET = f"172.31.{250 - NUMBER}.0/24"
 PERSON = "a person"
+NOWHERE = "192.0.2.1"
+"""An address that nobody has."""
 _DEVICE = re.compile(r"jetson-([0-9]{2})")
-_CLOUD_NUMBER = 10
+_NUMBERS = {"office": 9, "cloud": 10}
 
 
 class LabInUseError(RuntimeError):
@@ -40,7 +42,7 @@ class LabInUseError(RuntimeError):
 
 
 class Lab:
-    """Hosts by name: `cloud` at .10 and `jetson-01` to `jetson-99` from .11 on; use as a context manager."""
+    """Hosts by name: `office` at .9, `cloud` at .10, `jetson-01` to -99 from .11 on; a context manager."""
 
     def __init__(
         self,
@@ -50,13 +52,18 @@ class Lab:
         name: str = NAME,
         subnet: str = SUBNET,
         folder: Path = FOLDER,
+        sealed: bool = False,
     ) -> None:
-        """Say which hosts; `releases` has those that are not trixie. Two labs need two names and subnets."""
+        """Say which hosts; `releases` has those that are not trixie. Two labs need two names and subnets.
+
+        Nothing of a sealed one gets out of its network.
+        """
         self.name = name
         self.names = names
         self.hosts: dict[str, Host] = {}
         self._releases = releases or {}
         self._baked = baked
+        self._sealed = sealed
         self._subnet = ipaddress.ip_network(subnet)
         self._addresses = {host: str(self._subnet[_number(host)]) for host in names}
         self._folder = folder
@@ -119,7 +126,11 @@ class Lab:
     def _make_network(self, engine: DockerClient, labels: dict[str, str]) -> Network:
         pool = IPAMPool(subnet=str(self._subnet), gateway=self.gateway)
         return engine.networks.create(
-            self.name, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), labels=labels
+            self.name,
+            driver="bridge",
+            ipam=IPAMConfig(pool_configs=[pool]),
+            labels=labels,
+            internal=self._sealed,
         )
 
     def _make_host(self, engine: DockerClient, network: Network, name: str, labels: dict[str, str]) -> Host:
@@ -157,21 +168,24 @@ class Lab:
 
     def _name_servers(self) -> Path:
         """Return a resolv.conf that also holds inside nested containers, which the engine's own does not."""
+        kept = self._folder / "resolv.conf"
+        if self._sealed:
+            kept.write_text(f"nameserver {NOWHERE}\n")
+            return kept
         told = Path("/run/systemd/resolve/resolv.conf")
         lines = (told if told.exists() else Path("/etc/resolv.conf")).read_text().splitlines()
-        kept = self._folder / "resolv.conf"
         kept.write_text("\n".join([*(line for line in lines if line.startswith("nameserver")), ""]))
         return kept
 
 
 def _number(host: str) -> int:
     """Return the last part of a host's address."""
-    if host == "cloud":
-        return _CLOUD_NUMBER
+    if host in _NUMBERS:
+        return _NUMBERS[host]
     found = _DEVICE.fullmatch(host)
     if not found or not int(found[1]):
-        raise ValueError(f"a test host is called cloud or jetson-01 to jetson-99, not {host!r}")
-    return _CLOUD_NUMBER + int(found[1])
+        raise ValueError(f"a test host is called office, cloud or jetson-01 to jetson-99, not {host!r}")
+    return _NUMBERS["cloud"] + int(found[1])
 
 
 def down(name: str, engine: DockerClient) -> None:
