@@ -54,6 +54,9 @@ FAULTS: dict[str, tuple[dict[str, Any], Expected]] = {
     "certificate-later": ({"certificate_ends": 31 * 86400}, {}),
     "no-receipt": ({"held": 9, "oldest_s": 700, "last_receipt": -1000}, {"NoReceipt": ONLY_BROKEN}),
     "receipts": ({"held": 9, "oldest_s": 700, "last_receipt": -500}, {}),
+    "updated": ({"pull": {"state": "ok", "said": -80_000}}, {}),
+    "not-updated": ({"pull": {"state": "failed", "wants": "2c3d", "said": 0}}, {"UpdateFailed": ONLY_BROKEN}),
+    "not-looking": ({"pull": {"state": "ok", "said": -90_000}}, {"UpdatesSilent": ATTENTION}),
     "gone": ({}, {"DeviceSilent": ONLY_BROKEN}),
 }
 CAMERAS = {"CameraBlind"}
@@ -68,7 +71,10 @@ TIMES = {"said": 0, "last_receipt": -10, "certificate_ends": 400 * 86400}
 def status(changes: dict[str, Any], now: datetime) -> str:
     """Return a status of now, with a fault."""
     times = {name: now + timedelta(seconds=changes.get(name, usual)) for name, usual in TIMES.items()}
-    return say(**changes | {name: time.isoformat() for name, time in times.items()})
+    said = changes | {name: time.isoformat() for name, time in times.items()}
+    if pull := changes.get("pull"):
+        said["pull"] = pull | {"said": (now + timedelta(seconds=pull["said"])).isoformat()}
+    return say(**said)
 
 
 @pytest.fixture(scope="module")

@@ -111,6 +111,14 @@ def _accounts(entries: list[Entry]) -> Iterator[Metric]:
         entries,
         _time_of("device.certificate_ends"),
     )
+    updating = [entry for entry in entries if entry.device.pull]
+    yield _gauge("update_failed", "1 while what it was ordered failed there", updating, _update_failed)
+    yield _gauge(
+        "update_looked_timestamp_seconds",
+        "When it last looked for an order",
+        updating,
+        _time_of("device.pull.said"),
+    )
 
 
 def _machines(here: list[Entry]) -> Iterator[Metric]:
@@ -167,6 +175,10 @@ def _of_cameras(kind: Family, name: str, text: str, cameras: list[Camera], value
         if (shown := value(said)) is not None:
             family.add_metric([device, camera], float(shown))
     return family
+
+
+def _update_failed(entry: Entry) -> float:
+    return float(entry.device.pull is not None and entry.device.pull.state == "failed")
 
 
 def _time_of(field: str) -> OfDevice:
