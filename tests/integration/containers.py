@@ -194,7 +194,9 @@ class S3Server(Server):
             "admin": ["Admin"],
             "processor": [f"Write:{bucket}" for bucket in BUCKETS],
             "operator": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("Read", "List")],
-            "gallery": [f"{action}:{bucket}" for bucket in BUCKETS[-3:] for action in ("Read", "List")],
+            "gallery": [
+                f"{action}:{bucket}/faces/*" for bucket in BUCKETS[-3:] for action in ("Read", "List")
+            ],
             "eraser": [f"{action}:{bucket}" for bucket in BUCKETS for action in ("List", "Write")],
             "depot": [f"{action}:depot/releases/*" for action in ("List", "Read", "Write")],
         }

@@ -25,7 +25,7 @@ from tests.integration.depot_site import Applicant, DepotSite, asked, digest, ru
 from tests.integration.waiting import await_until
 
 CANARY, SECOND, THIRD, LOST = "canary", "second", "third", "lost"
-LONG = os.urandom(24 * PIECE_BYTES + 12_345)
+LONG = os.urandom(48 * PIECE_BYTES + 12_345)
 """More than the buffers between two ends of a connection hold."""
 SMALL = b"of every edition"
 SECRET = b"said once, on paper"
@@ -58,7 +58,8 @@ def promote(site: DepotSite) -> Promote:
 @pytest.fixture
 def blob(site: DepotSite) -> str:
     """Where the long blob is."""
-    site.take(site.inbox(LONG))
+    if not site.store.tag(layout.blob(digest(LONG))):
+        site.take(site.inbox(LONG))
     return f"/v1/blobs/{digest(LONG)}"
 
 
@@ -321,6 +322,8 @@ def test_a_certificate_is_renewed_by_request(site: DepotSite) -> None:
     assert site.get(THIRD, f"/v1/devices/{THIRD}/certificate").body == certificate
     assert site.ask(site.devices[THIRD], "PUT", ask, device.request).status == 204
     assert site.state()["requests"] == {}
+    assert site.ask(site.devices[THIRD], "PUT", ask, Applicant(THIRD).request).status == 204
+    assert site.get(THIRD, f"/v1/devices/{THIRD}/certificate").status == 404  # not the one before
 
 
 # --- the control host ---

@@ -308,7 +308,7 @@ def findings(document: object) -> str:
 
 def test_the_role_may_put_under_the_prefixes_and_no_more(session: boto3.Session) -> None:
     iam = session.client("iam")
-    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put", "take-on-depot", "take-on-gallery"]
+    assert iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["put", "take-on-gallery", "take-on-depot"]
     assert iam.list_attached_role_policies(RoleName=HOST)["AttachedPolicies"] == []
     trust: Any = iam.get_role(RoleName=HOST)["Role"]["AssumeRolePolicyDocument"]
     assert [each["Principal"] for each in trust["Statement"]] == [{"Service": "ec2.amazonaws.com"}]
@@ -428,6 +428,7 @@ def test_the_depot_keeps_releases_as_its_own_role_and_reaches_no_faces(
     tmp_path: Path, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role: Any = session.client("iam").get_role(RoleName=HOST)["Role"]
+    operators = session.client("s3")
     profiles = {"cloud_s3_region": REGION, "cloud_host_role": role["Arn"], "cloud_gallery_sts": ""}
     (tmp_path / "config").write_text(rendered(ROLES, **profiles, cloud_depot=True))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -444,7 +445,7 @@ def test_the_depot_keeps_releases_as_its_own_role_and_reaches_no_faces(
         store.read("releases/none")
     store.erase("releases/news")
     assert list(store.listing("releases/")) == []
-    versions = session.client("s3").list_object_versions(Bucket=BUCKET, Prefix="releases/")
+    versions = operators.list_object_versions(Bucket=BUCKET, Prefix="releases/")
     assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
     refused: list[Any] = [
         lambda: store.read("faces/d/c/1.png"),

@@ -12,7 +12,7 @@ from facefleet.depot.refusal import RefusedError
 from facefleet.runtime import logs
 from facefleet.storage.trouble import AbsentError, UnreadableError
 
-PIECE_BYTES = 1024 * 1024
+PIECE_BYTES = 512 * 1024
 """Each is a request to S3 of its own: a slow device holds up no connection there."""
 STALLED_AFTER_S = 120.0
 """A device that takes no piece in so long is gone."""

@@ -58,7 +58,7 @@ def _done(
 
     work: dict[str, Callable[[], object]] = {
         "lacking": lambda: lacking(store, json.load(sys.stdin)),
-        "take": lambda: Inbox(options.inbox, store, Signer(settings.signer)).take(),
+        "take": lambda: Inbox(options.inbox, store, Signer(settings.signer)).take(pool.map),
         "state": lambda: overview(store, names(), datetime.now(UTC), pool.map),
         "prune": lambda: prune(
             store, names(), datetime.now(UTC), timedelta(hours=options.spare_hours), pool.map

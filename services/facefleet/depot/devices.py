@@ -19,6 +19,7 @@ WRITE_AGAIN_AFTER = timedelta(minutes=10)
 """A device that says the same again is written down no more often."""
 LOOK_AGAIN_AFTER_S = 0.5
 """How often the bucket is asked whether there is news; who asks in between is answered from what is known."""
+LOOK_WITHIN_S = 2.0
 ALL_AGAIN_AFTER_S = 600.0
 """The same without being told of news, in case that who brought some was cut off before it said so."""
 PEM = "application/x-pem-file"
@@ -31,25 +32,33 @@ class Devices:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
         self._looked = self._read_all = float("-inf")
         self._news = ""
         self._written: dict[str, datetime] = {}
 
     async def look(self) -> None:
-        """Read the orders that came since, if any did."""
+        """Read the orders that came since, if any did; what takes long is not waited for."""
+        if self._looking is None and asyncio.get_running_loop().time() - self._looked > LOOK_AGAIN_AFTER_S:
+            self._looking = asyncio.create_task(self._look())
+        if self._looking:
+            # Until they are all read, what was known before is the answer.
+            done, _ = await asyncio.wait({self._looking}, timeout=LOOK_WITHIN_S)
+            for task in done:
+                task.result()
+
+    async def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        async with self._looking:
-            if loop.time() - self._looked < LOOK_AGAIN_AFTER_S:
-                return
+        try:
             # Before the orders, so that what comes while they are read is news the next time.
             news = await self._parts.off(self._parts.store.tag, layout.NEWS)
             if news != self._news or loop.time() - self._read_all > ALL_AGAIN_AFTER_S:
                 await self._parts.off(self._parts.catalog.read_orders, self._parts.pool.map)
                 self._news = news
                 self._read_all = loop.time()
+        finally:
             self._looked = loop.time()
-            self._parts.health.good("bucket")
+            self._looking = None
 
     async def order(self, request: web.Request) -> web.Response:
         """Tell the newest order of a device that it may have."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from facefleet.depot import layout
 from facefleet.depot.asked import Asked
+from facefleet.depot.catalog import Map
 from facefleet.depot.desk import DeskError, Enrolment, read_enrolment
 from facefleet.depot.layout import OrderPlace
 from facefleet.depot.news import tell_news
@@ -58,15 +59,13 @@ class Inbox:
                 raise InboxError(f"{file.relative_to(folder)}: {reason}") from error
         self._look_at_orders()
 
-    def take(self) -> dict[str, int]:
+    def take(self, each: Map = map) -> dict[str, int]:
         """Store all of it, and return how much there was of each kind; what is there already stays."""
-        for digest, file in self._blobs.items():
-            self._store.upload(layout.blob(digest), file, bytes.fromhex(digest))
-        for place, order in self._orders.items():
-            self._store.write(place.signature, order["sig"], kind="text/plain")
+        list(each(self._store_blob, self._blobs))
+        list(each(self._store_signature, self._orders))
         # Ring by ring: a ring whose orders are there before those that it waits for would be open.
-        for place in sorted(self._orders, key=lambda place: self._rings[place]):
-            self._store.write(place.text, self._orders[place]["json"])
+        for ring in sorted(set(self._rings.values())):
+            list(each(self._store_text, [place for place in self._orders if self._rings[place] == ring]))
         for device, enrolment in self._enrolments.items():
             self._open(device, enrolment)
         for device, pem in self._certificates.items():
@@ -161,6 +160,15 @@ class Inbox:
                 )
         if place.serial <= newest and self._known(place) != order["json"]:
             raise OrderError(f"{place.device} was ordered number {newest} before: give it a higher serial")
+
+    def _store_blob(self, digest: str) -> None:
+        self._store.upload(layout.blob(digest), self._blobs[digest], bytes.fromhex(digest))
+
+    def _store_signature(self, place: OrderPlace) -> None:
+        self._store.write(place.signature, self._orders[place]["sig"], kind="text/plain")
+
+    def _store_text(self, place: OrderPlace) -> None:
+        self._store.write(place.text, self._orders[place]["json"])
 
     def _known(self, place: OrderPlace) -> bytes:
         try:

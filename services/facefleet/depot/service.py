@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from facefleet.depot import layout
 from facefleet.depot.access import Access
 from facefleet.depot.catalog import Catalog
 from facefleet.depot.door import Door
@@ -25,6 +26,7 @@ from facefleet.storage.trouble import UnreadableError
 CONDITIONS = ("identity", "bucket", "web")
 IDLE_MOST_S = 30.0
 """A connection on which nothing is asked; the first request has to come in that time too."""
+LOOK_AT_BUCKET_EVERY_S = 10.0
 STOP_WITHIN_S = 3.0
 STOP_LOOK_S = 0.2
 
@@ -70,7 +72,7 @@ async def _serve(settings: DepotSettings, parts: Parts, health: Health, stop: th
     with door.opened(settings.address, settings.port) as listener:
         health.good("identity")
         health.good("web")
-        await _until(stop, door.take(listener), door.renew(health))
+        await _until(stop, door.take(listener), door.renew(health), _follow(parts))
     await runner.cleanup()
 
 
@@ -89,6 +91,18 @@ async def _learned(parts: Parts, stop: threading.Event) -> bool:
             parts.health.good("bucket")
             return True
     return False
+
+
+async def _follow(parts: Parts) -> None:
+    """Look whether the bucket can be used, until cancelled: nobody may ask for long."""
+    while True:
+        await asyncio.sleep(LOOK_AT_BUCKET_EVERY_S)
+        try:
+            await parts.off(parts.store.tag, layout.NEWS)
+        except UnreadableError as error:
+            parts.health.bad("bucket", str(error))
+        else:
+            parts.health.good("bucket")
 
 
 async def _until(stop: threading.Event, *works: Coroutine[Any, Any, None]) -> None:
