@@ -103,6 +103,13 @@ def _accounts(entries: list[Entry]) -> Iterator[Metric]:
 def _machines(here: list[Entry]) -> Iterator[Metric]:
     yield _gauge("cloud_connected", "1 while it has a way to the cloud", here, _connected)
     yield _gauge("clock_right", "1 while something sets its clock", here, _right)
+    yield _gauge("update_failed", "1 while what it was ordered has failed there", here, _update_failed)
+    yield _gauge(
+        "update_looked_timestamp_seconds",
+        "When it last looked for an order, if it does",
+        here,
+        lambda entry: _stamp(entry.device.pull.said) if entry.device.pull else None,
+    )
     for name, text, field in (
         ("disk_free_bytes", "Free on its disk", "disk_free"),
         ("disk_total_bytes", "Size of its disk", "disk_total"),
@@ -134,6 +141,10 @@ def _cameras(here: list[Entry]) -> Iterator[Metric]:
         yield _of_cameras(GaugeMetricFamily, name, text, cameras, value)
     for name, text, value in counters:
         yield _of_cameras(CounterMetricFamily, name, text, cameras, value)
+
+
+def _update_failed(entry: Entry) -> bool | None:
+    return entry.device.pull.state == "failed" if entry.device.pull else None
 
 
 def _gauge(name: str, text: str, entries: list[Entry], value: OfDevice) -> Metric:
