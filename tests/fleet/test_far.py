@@ -191,31 +191,20 @@ def test_a_link_that_is_cut_and_slow_goes_on_where_it_was(enrolled: FarSite) -> 
     """The engine forgot all: the whole order comes again, over a link that is cut four times."""
     site, device = enrolled.site, CANARY
     site.compose(device, "edge", "down")
-    site.lab[device].run("docker", "image", "prune", "--all", "--force")
+    ours = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^facefleet/ | grep -v /puller:"
+    site.lab[device].run("sh", "-c", f"{ours} | xargs docker image rm --force")
     before = enrolled.sent()
-    site.lab[device].run(
-        "tc",
-        "qdisc",
-        "add",
-        "dev",
-        "eth0",
-        "root",
-        "tbf",
-        "rate",
-        "40mbit",
-        "burst",
-        "64kb",
-        "latency",
-        "400ms",
-    )
+    slow = ("rate", "40mbit", "burst", "64kb", "latency", "400ms")
+    site.lab["cloud"].run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", *slow)
+    cut = ("OUTPUT", "-p", "tcp", "--dport", "8884", "-j", "REJECT", "--reject-with", "tcp-reset")
     with ThreadPoolExecutor(1) as hand:
         pulling = hand.submit(enrolled.pull, device)
         cuts = 0
         while not pulling.done() and cuts < 4:
-            time.sleep(3)
-            site.lab[device].unplug()
             time.sleep(4)
-            site.lab[device].plug()
+            site.lab[device].run("iptables", "-I", *cut)
+            time.sleep(3)
+            site.lab[device].run("iptables", "-D", *cut)
             cuts += 1
         said = pulling.result()
     assert said["state"] == "ok", said
@@ -229,4 +218,4 @@ def test_a_link_that_is_cut_and_slow_goes_on_where_it_was(enrolled: FarSite) -> 
     whole = sum(blobs.values())
     sys.stderr.write(f"\n{whole:,} bytes came as {sent:,} over a link that was cut {cuts} times\n")
     # What was on its way when the link was cut is lost: no more than its buffers hold.
-    assert sent < whole + cuts * 4 * MIB
+    assert 32 * MIB < sent < whole + cuts * 4 * MIB
