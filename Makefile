@@ -86,7 +86,7 @@ unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in 
 integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real broker and a real S3 server
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true -e gallery_domain=localhost -e cloud_depot=true
-	$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not full' tests/integration
 	$(BIN)/pytest tests/bench
 
 chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, ONLY=name)
@@ -98,6 +98,7 @@ fleet: .venv/.test $(CLIPS) $(MODEL)  ## A fleet's life on test hosts, from noth
 	$(SAY) 'Engine and images'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/provision tests/delivery tests/fleet --ignore tests/fleet/test_power.py
+	$(BIN)/pytest -m full tests/integration
 	FACEFLEET_CUTS=$(CUTS) $(BIN)/pytest -s tests/fleet/test_power.py
 	$(BIN)/python -m tests.bench --only rollout --only delivery --json .cache/fleet.json
 
