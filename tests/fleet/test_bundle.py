@@ -59,6 +59,7 @@ def make(workshop: Path, target: Path) -> Played:
 
 @pytest.fixture(scope="module")
 def bundle(workshop: Path) -> Path:
+    shutil.rmtree(FOLDER / "bundles", ignore_errors=True)
     played = make(workshop, FOLDER / "bundles")
     made: Path = next((FOLDER / "bundles").glob("*.bundle"))
     sys.stderr.write(f"\nthe bundle: {size_of(made)}, made in {played.seconds:.0f} s\n")
