@@ -71,7 +71,7 @@ class SealedSite:
         """Give each host a way out that drops and counts, and a name server that is not there."""
         for host in self.lab.hosts.values():
             host.run("iptables", "--wait", "--table", "mangle", "--append", "POSTROUTING", *_RULE)
-            host.run("ip", "route", "add", "default", "via", self.lab.gateway)
+            host.run("ip", "route", "replace", "default", "via", self.lab.gateway)
 
     def tried(self) -> dict[str, int]:
         """Return how many packets each host would have sent out."""
