@@ -28,15 +28,15 @@ class Wire:
     def throttled(self, bytes_s: int) -> Iterator[None]:
         """Let so much through in each direction."""
         shape = ["root", "tbf", "rate", f"{8 * bytes_s}bit", "burst", "32kb", "latency", "200ms"]
-        near = self._near_end()
+        far, near = self._interface(), self._near_end()
         subprocess.run(["tc", "qdisc", "replace", "dev", near, *shape], check=True)
-        self._host.run("tc", "qdisc", "replace", "dev", "eth0", *shape)
+        self._host.run("tc", "qdisc", "replace", "dev", far, *shape)
         try:
             yield
         finally:
             # A cable that was pulled meanwhile took them along.
             subprocess.run(["tc", "qdisc", "del", "dev", near, "root"], check=False, capture_output=True)
-            self._host.run("tc", "qdisc", "del", "dev", "eth0", "root", check=False)
+            self._host.run("tc", "qdisc", "del", "dev", far, "root", check=False)
 
     @contextmanager
     def cut(self) -> Iterator[None]:
@@ -50,9 +50,13 @@ class Wire:
             for rule in rules:
                 self._host.run("iptables", "--wait", "--delete", *rule)
 
+    def _interface(self) -> str:
+        """Return the host's end: a cable that is plugged in again may get another name."""
+        return self._host.run("ip", "-o", "-4", "addr", "show", "to", self._host.address).split()[1]
+
     def _near_end(self) -> str:
         """Return the interface of this machine that the cable leads to."""
-        index = self._host.run("cat", "/sys/class/net/eth0/iflink").strip()
+        index = self._host.run("cat", f"/sys/class/net/{self._interface()}/iflink").strip()
         (name,) = (
             interface.name
             for interface in Path("/sys/class/net").iterdir()
@@ -61,4 +65,4 @@ class Wire:
         return name
 
     def _count(self, what: str) -> int:
-        return int(self._host.run("cat", f"/sys/class/net/eth0/statistics/{what}"))
+        return int(self._host.run("cat", f"/sys/class/net/{self._interface()}/statistics/{what}"))
