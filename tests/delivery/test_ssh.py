@@ -112,7 +112,8 @@ def test_a_damaged_archive_is_refused(device: Depot) -> None:
 
 
 def test_who_asks_at_the_same_time_gets_the_same_archive(tmp_path: Path) -> None:
-    built = subprocess.check_output(["docker", "images", "-q", "facefleet/logger"], text=True).split()
+    listed = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "facefleet/logger"]
+    built = subprocess.check_output(listed, text=True).split()
     if not built:
         pytest.skip("no image facefleet/logger: ansible-playbook -i inventory/demo playbooks/images.yml")
     arguments = {"images": [built[0]], "present": [], "folder": str(tmp_path / "archives"), "level": 1}
