@@ -31,14 +31,16 @@ class Standing(NamedTuple):
         }
 
 
-def short(why: str) -> str:
+def short(why: str, most: int = WHY_MOST) -> str:
     """Return the lines of a reason that matter as one, cut."""
     line = " ".join(each.strip() for each in why.strip().splitlines()[:_LINES_MOST])
-    return line if len(line) <= WHY_MOST else line[: WHY_MOST - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def after(failure: Failure) -> str:
     """Return why a failed order is not tried now."""
     again = iso(datetime.fromtimestamp(failure.again_at, UTC))
     times = "once" if failure.tries == 1 else f"{failure.tries} times"
-    return f"{short(failure.why)} Tried {times}, again after {again}."
+    when = f" Tried {times}, again after {again}."
+    # The reason is cut, not this: it stands nowhere else.
+    return short(failure.why, WHY_MOST - len(when)) + when

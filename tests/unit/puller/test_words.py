@@ -40,3 +40,7 @@ def test_it_says_when_it_tries_again() -> None:
         == "No receipt. Tried once, again after 2026-11-28T22:00:00Z."
     )
     assert "Tried 3 times" in after(Failure(7, 3, "No receipt.", again))
+    long = after(Failure(7, 1, "x" * 1000, again))
+    assert len(long) == WHY_MOST
+    assert short(long) == long, "what is shown is cut once more"
+    assert long.endswith("… Tried once, again after 2026-11-28T22:00:00Z.")
