@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from tests.fleet import site as sites
 from tests.fleet.hosts.lab import FOLDER
-from tests.fleet.site import CLIP, REPO, Played, Site
+from tests.fleet.site import CLIP, REPO, Played, Running, Site
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
@@ -30,6 +29,8 @@ VARIABLES = {
     "edge_gate_s": 30,
 }
 MIB = 1024 * 1024
+_COMMAND = re.compile(r"^ +(curl .* sh enrol\.sh .*)\n", re.MULTILINE)
+"""What enrol.yml prints for whoever stands before the device, in one line, whole."""
 
 
 class FarSite:
@@ -37,6 +38,8 @@ class FarSite:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self.commands: dict[str, str] = {}
+        """What enrolled each device."""
 
     def play(self, *arguments: str) -> Played:
         """Run a playbook as the operator does."""
@@ -45,33 +48,27 @@ class FarSite:
     def promote(self, *arguments: str) -> Played:
         return self.play("playbooks/promote.yml", *arguments).succeeded()
 
-    def enrol(self, device: str) -> Played:
-        """Open an enrolment, and run on the device the one command that was printed."""
-        with ThreadPoolExecutor(1) as hand:
-            playing = hand.submit(self.play, "playbooks/enrol.yml", "-e", f"enrol_device={device}")
-            command = self._command(device, playing.done)
-            said = self.site.lab[device].run("sh", "-c", f"cd /root && {command} 2>&1", check=False)
-            played = playing.result()
-        assert "runs what it shall" in said, f"{said[-4000:]}\n{played.output[-4000:]}"
-        return played
-
-    def _command(self, device: str, ended: Any) -> str:
-        """Make it of what was given out, as the playbook does: its output is there only when it ends."""
-        authority = FOLDER / "authority"
-        deadline = time.monotonic() + 900
-        while device not in self.state()["enrolment"]:
-            assert time.monotonic() < deadline, "no enrolment was opened"
-            assert not ended(), "the playbook ended before"
-            time.sleep(2)
-        secret = json.loads((authority / f"enrolment/{device}.json").read_text())["secret"]
-        trust = subprocess.run(
-            ["sha256sum", authority / "trust.pem"], capture_output=True, text=True, check=True
+    def enrol(self, device: str) -> str:
+        """Open an enrolment, run on the device the one command that is printed, and return that."""
+        names = ",".join(("control", sites.CLOUD, *self.site.devices))
+        playing = Running(
+            FOLDER / f"enrol-{device}.log",
+            *("-i", "inventory/lab", "-i", str(FAR), "-e", json.dumps(VARIABLES), "--limit", names),
+            *("playbooks/enrol.yml", "-e", f"enrol_device={device}"),
+            environment=self.site.account.environment,
         )
-        signer = "".join((authority / "signer.pub").read_text().splitlines()[1:-1])
-        depot = f"https://{self.site.lab['cloud'].address}:8884"
-        names = f"DNS:{device},IP:{self.site.lab[device].address}"
-        words = (depot, device, names, trust.stdout.split()[0], signer, secret)
-        return f"curl -fsSk -o enrol.sh {depot}/enrol.sh && sh enrol.sh {' '.join(words)}"
+        playing.await_that(lambda: _COMMAND.search(playing.output) is not None, "it prints the command", 900)
+        found = _COMMAND.search(playing.output)
+        assert found
+        said = self.run(device, found[1])
+        played = playing.end()
+        assert "runs what it shall" in said, f"{said[-4000:]}\n{played.output[-4000:]}"
+        played.succeeded()
+        return found[1]
+
+    def run(self, device: str, command: str) -> str:
+        """Type the command into a shell there, and return what it says."""
+        return self.site.lab[device].run("sh", "-c", f"cd /root && {{ {command}; }} 2>&1", check=False)
 
     def state(self) -> dict[str, Any]:
         """Return how all stand, as the depot says."""
@@ -120,7 +117,7 @@ def far() -> Iterator[FarSite]:
 def enrolled(far: FarSite) -> FarSite:
     """Both devices, enrolled."""
     for device in (CANARY, SECOND):
-        far.enrol(device)
+        far.commands[device] = far.enrol(device)
     far.promote()
     for device in (CANARY, SECOND):
         assert far.pull(device)["state"] == "ok"
@@ -151,10 +148,9 @@ def test_a_second_promotion_makes_no_edition_and_a_second_run_changes_nothing(en
 
 def test_a_secret_is_used_up_by_the_first_request(enrolled: FarSite) -> None:
     lab, device = enrolled.site.lab, SECOND
-    command = enrolled._command(device, lambda: False)
     lab[device].run("mv", "/etc/facefleet/identity", "/etc/facefleet/kept")
     try:
-        said = lab[device].run("sh", "-c", f"cd /root && {command} 2>&1", check=False)
+        said = enrolled.run(device, enrolled.commands[device])
         assert "another request was made with this secret before" in said
     finally:
         lab[device].run("rm", "-rf", "/etc/facefleet/identity")
@@ -177,7 +173,8 @@ def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
     assert site.containers(SECOND) == ran
     again = enrolled.pull(CANARY)
     assert "Tried once, again after" in again["why"], "a bad release is tried again at once"
-    assert "failed at it" in enrolled.promote("-e", f"images_context={bad_services}").output
+    said_again = enrolled.promote("-e", f"images_context={bad_services}").output
+    assert f"closed: {CANARY} failed at it" in " ".join(said_again.split())  # YAML folds long lines
     seen = site.faces(CANARY)
     site.await_faces(CANARY, more_than=seen)
     good = enrolled.edition(enrolled.promote("-e", "edge_window=400"))
