@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.integration.services import Service
 
 pytestmark = [
+    pytest.mark.full,  # ten playbooks and more, with hosts under load
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key to another"),
     pytest.mark.timeout(1800),
 ]
@@ -130,7 +131,6 @@ def left_s(bench: Bench, host: str) -> float:
     return (bench.site.certificate(host).not_valid_after_utc - datetime.now(UTC)).total_seconds()
 
 
-@pytest.mark.full
 def test_certificates_of_minutes_are_renewed_through_ten_lifetimes_under_load(bench: Bench) -> None:
     load = bench.start(NEAR)
     since = bench.site.started_at()
