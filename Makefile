@@ -66,7 +66,7 @@ demo-down: .venv/.control  ## Remove everything that `make demo` made
 test: .venv/.test $(CLIPS) $(MODEL) $(LABELLED) $(AXE)  ## Every check, the demo from nothing included
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 	@$(MAKE) --no-print-directory integration
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target chaos-test provision-test
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target chaos-test provision-test bench-test
 	@$(MAKE) --no-print-directory fleet-test demo-test
 
 lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
@@ -87,7 +87,6 @@ integration: .venv/.test $(CLIPS) $(MODEL) $(AXE)  ## Services against a real br
 	$(SAY) 'Integration tests (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml -e cloud_metrics=true -e gallery_domain=localhost -e cloud_depot=true
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not full' tests/integration
-	$(BIN)/pytest tests/bench
 
 chaos: .venv/.test  ## Every fault, many times, on the real parts (CYCLES=100, ONLY=name)
 	$(SAY) 'Engine and images'
@@ -119,6 +118,11 @@ chaos-test: .venv/.test  ## Every fault once, on the real parts
 	$(SAY) 'Every fault once (engine and images first)'
 	$(PLAY) playbooks/hosts.yml playbooks/images.yml
 	$(BIN)/pytest tests/chaos
+
+.PHONY: bench-test
+bench-test: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Each benchmark runs to its end, on a little; with the images that are there
+	$(SAY) 'Benchmarks, on a little'
+	$(BIN)/pytest tests/bench
 
 .PHONY: provision-test
 provision-test: .venv/.test  ## What a site has on AWS, on an account that moto plays
