@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -72,6 +73,15 @@ class Browser:
         await_until(lambda: bool(self.all(css)), WITHIN_S, f"the page has {css}:\n{self.text}")
         return self.all(css)[0]
 
+    def send(self, css: str) -> None:
+        """Press what sends a form, and wait for the page that answers.
+
+        Who opens another page before that may find that the answer takes its place.
+        """
+        before = self.one("html")
+        self.one(css).click()
+        await_until(lambda: gone(before), WITHIN_S, f"another page comes after {css}:\n{self.text}")
+
     def await_text(self, text: str) -> None:
         await_until(lambda: text in self.text, WITHIN_S, f"the page says {text!r}:\n{self.text}")
 
@@ -118,6 +128,15 @@ class Browser:
 
     def close(self) -> None:
         self.driver.quit()
+
+
+def gone(element: WebElement) -> bool:
+    """Say whether the page of which it was part is left."""
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
 
 
 def needed(program: str) -> str:

@@ -48,7 +48,7 @@ def sign_in(browser: Browser, password: str = PASSWORD) -> None:
     browser.open("/sign-in")
     browser.one("input[name=name]").send_keys(PERSON)
     browser.one("input[name=password]").send_keys(password)
-    browser.one(".door button").click()
+    browser.send(".door button")
 
 
 def test_a_wrong_password_stays_outside_and_the_right_one_comes_in(browser: Browser) -> None:
