@@ -5,10 +5,11 @@ import re
 import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from http.cookiejar import CookieJar
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -151,6 +152,14 @@ class Visitor:
     def get(self, path: str, **headers: str) -> "Answer":
         return self._ask(urllib.request.Request(self._url + path, headers={"Accept": "text/html"} | headers))
 
+    def first_event(self, path: str, **headers: str) -> tuple[str, str]:
+        """Return the mark and the card of the first event of a stream."""
+        request = urllib.request.Request(self._url + path, headers=headers)
+        with self._opener.open(request, timeout=20) as stream:
+            event = [line.decode().rstrip() for line in takewhile(bytes.strip, _from_the_first_mark(stream))]
+        said = dict(line.split(": ", 1) for line in event)
+        return said["id"], json.loads(said["data"])["card"]
+
     def post(self, path: str, origin: str | None = None, **fields: str) -> "Answer":
         headers = {"Origin": self._url if origin is None else origin}
         return self._ask(
@@ -190,6 +199,10 @@ class Answer:
 class _StayHere(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
+
+
+def _from_the_first_mark(stream: Iterable[bytes]) -> Iterator[bytes]:
+    return dropwhile(lambda line: not line.startswith(b"id: "), stream)
 
 
 @cache

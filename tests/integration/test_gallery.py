@@ -162,6 +162,20 @@ def test_pages_go_back_in_time_without_a_gap(site: GallerySite, visitor: Visitor
     assert 'id="older"' not in second.text
 
 
+def test_a_face_that_comes_before_the_page_s_stream_is_in_the_stream(
+    site: GallerySite, visitor: Visitor
+) -> None:
+    page = visitor.get("/?device=soon-01").text
+    stream = page.split('data-live="')[1].split('"')[0].replace("&amp;", "&")
+    (face,) = site.visit("soon-01", "gate", 1, NOON, pictures=1)
+    site.store(face)
+    await_cards(visitor, "/?device=soon-01", 1)
+    mark, card = visitor.first_event(stream)
+    assert "soon-01/gate" in card
+    site.store(*site.visit("soon-01", "yard", 2, NOON, pictures=1))
+    assert "soon-01/yard" in visitor.first_event(stream, **{"Last-Event-ID": mark})[1]
+
+
 def test_an_address_that_asks_for_what_cannot_be_is_answered_in_words(visitor: Visitor) -> None:
     for query in ("day=yesterday", "day=2026-13-01", "day=2026-11-20&hour=24", "before=soon"):
         answer = visitor.get(f"/?{query}")

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from facefleet.gallery.face import Face, face_of, traits_of
 from facefleet.gallery.index import Index
@@ -14,6 +17,15 @@ from facefleet.messaging.link import Link
 
 WAITING_MOST = 200
 """Faces that a page may be behind; more, and it misses some until it is loaded anew."""
+KEPT_MOST = 100
+"""Faces that are kept for pages whose stream comes later than they, or that comes back."""
+
+
+class Told(NamedTuple):
+    """A face that was told of, and the mark of that moment."""
+
+    mark: str
+    face: Face
 
 
 class Watchers:
@@ -21,32 +33,65 @@ class Watchers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queues: dict[asyncio.Queue[Face | None], asyncio.AbstractEventLoop] = {}
+        self._queues: dict[asyncio.Queue[Told | None], asyncio.AbstractEventLoop] = {}
+        self._kept: deque[Told] = deque(maxlen=KEPT_MOST)
+        self._run = secrets.token_hex(4)
+        self._count = 0
 
-    def join(self) -> "asyncio.Queue[Face | None]":
-        """Return a queue of the faces from now on; None in it is the end. On the web's loop."""
-        queue: asyncio.Queue[Face | None] = asyncio.Queue(WAITING_MOST)
+    @property
+    def mark(self) -> str:
+        """Return the mark of now: who joins with it is told of all faces from now on. Any thread."""
         with self._lock:
+            return self._mark()
+
+    def join(self, since: str = "") -> "asyncio.Queue[Told | None]":
+        """Return a queue of the faces since a mark (none: from now on); None in it is the end.
+
+        A mark from before this service started takes all that was told since then. On the web's loop.
+        """
+        queue: asyncio.Queue[Told | None] = asyncio.Queue(WAITING_MOST)
+        with self._lock:
+            for told in self._since(since):
+                queue.put_nowait(told)
             self._queues[queue] = asyncio.get_running_loop()
         return queue
 
-    def leave(self, queue: "asyncio.Queue[Face | None]") -> None:
+    def leave(self, queue: "asyncio.Queue[Told | None]") -> None:
         """Be told no more."""
         with self._lock:
             self._queues.pop(queue, None)
 
-    def tell(self, face: Face | None) -> None:
+    def tell(self, face: Face) -> None:
         """Show a face on all open pages. Any thread."""
         with self._lock:
-            for queue, loop in self._queues.items():
-                loop.call_soon_threadsafe(_put, queue, face)
+            self._count += 1
+            self._kept.append(Told(self._mark(), face))
+            self._put_all(self._kept[-1])
+
+    def end(self) -> None:
+        """End the streams of all open pages. Any thread."""
+        with self._lock:
+            self._put_all(None)
+
+    def _mark(self) -> str:
+        return f"{self._run}-{self._count}"
+
+    def _since(self, mark: str) -> list[Told]:
+        marks = [told.mark for told in self._kept]
+        if mark in ("", self._mark()):
+            return []
+        return list(self._kept)[marks.index(mark) + 1 :] if mark in marks else list(self._kept)
+
+    def _put_all(self, told: Told | None) -> None:
+        for queue, loop in self._queues.items():
+            loop.call_soon_threadsafe(_put, queue, told)
 
 
-def _put(queue: "asyncio.Queue[Face | None]", face: Face | None) -> None:
-    if face is None or not queue.full():
+def _put(queue: "asyncio.Queue[Told | None]", told: Told | None) -> None:
+    if told is None or not queue.full():
         if queue.full():
             queue.get_nowait()
-        queue.put_nowait(face)
+        queue.put_nowait(told)
 
 
 class Notices:

@@ -65,7 +65,7 @@ def run(settings: GallerySettings, health: Health, stop: threading.Event) -> Non
     health.good("web")
     stop.wait()
     notices.stop()
-    watchers.tell(None)
+    watchers.end()
     web.stop()
     crawling.join(STOP_WITHIN_S)
     sessions.close()

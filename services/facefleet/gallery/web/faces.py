@@ -102,7 +102,7 @@ class FacePages:
     # --- on a worker's thread ---
 
     def _faces(self, query: Query) -> dict[str, Any]:
-        index = self._parts.index
+        index, mark = self._parts.index, self._parts.watchers.mark  # what comes while this is read is told of
         known = index.cameras()
         cameras = query.cameras(known)
         faces = index.newest(cameras, query.span, query.before, FACES_A_PAGE + 1)
@@ -111,6 +111,7 @@ class FacePages:
         shown = hours_of(query.day, datetime.now(UTC))
         return {
             "query": query,
+            "mark": mark,
             "devices": sorted({camera.device for camera in known}),
             "names": sorted({camera.name for camera in known if query.device in ("", camera.device)}),
             "bars": bars(index.per_hour(cameras, shown), shown),
@@ -175,20 +176,23 @@ class FacePages:
 
     async def _stream(self, request: Request, query: Query) -> AsyncIterator[str]:
         parts = self._parts
-        queue = parts.watchers.join()
+        # A browser that comes back names the last event that it had.
+        since = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        queue = parts.watchers.join(since)
         token = request.cookies.get(cookie_name(https=parts.https), "")
         try:
             yield ": welcome\n\n"
             while await run_in_threadpool(current, parts.sessions, parts.people, token):
                 try:
-                    face = await asyncio.wait_for(queue.get(), PULSE_S)
+                    told = await asyncio.wait_for(queue.get(), PULSE_S)
                 except TimeoutError:
                     yield ": still here\n\n"
                     continue
-                if face is None:
+                if told is None:
                     return
-                if query.takes(face.camera):
-                    yield f"event: face\ndata: {await run_in_threadpool(self._card, face)}\n\n"
+                if query.takes(told.face.camera):
+                    card = await run_in_threadpool(self._card, told.face)
+                    yield f"id: {told.mark}\nevent: face\ndata: {card}\n\n"
         finally:
             parts.watchers.leave(queue)
 
