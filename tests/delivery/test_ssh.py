@@ -103,7 +103,7 @@ def test_a_damaged_archive_is_refused(device: Depot) -> None:
     device.empty("jetson-01")
     with archive.open("r+b") as file:
         file.truncate(archive.stat().st_size // 2)
-    assert device.deliver().code != 0
+    device.deliver().failed("jetson-01 does not take the images")
     assert device.on("jetson-01") == {}
     assert "No such file" in device.lab["jetson-01"].run("ls", "/var/cache/facefleet/delivery", check=False)
     device.tidy()
