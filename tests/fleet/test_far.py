@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.delivery.wire import Wire
 from tests.fleet import site as sites
 from tests.fleet.hosts.lab import FOLDER
 from tests.fleet.site import CLIP, REPO, Played, Running, Site
@@ -191,10 +192,8 @@ def test_a_link_that_is_cut_and_slow_goes_on_where_it_was(enrolled: FarSite) -> 
     ours = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^facefleet/ | grep -v /puller:"
     site.lab[device].run("sh", "-c", f"{ours} | xargs docker image rm --force")
     before = enrolled.sent()
-    slow = ("rate", "40mbit", "burst", "64kb", "latency", "400ms")
-    site.lab["cloud"].run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", *slow)
     cut = ("OUTPUT", "-p", "tcp", "--dport", "8884", "-j", "REJECT", "--reject-with", "tcp-reset")
-    with ThreadPoolExecutor(1) as hand:
+    with Wire(site.lab[device]).throttled(5_000_000), ThreadPoolExecutor(1) as hand:
         pulling = hand.submit(enrolled.pull, device)
         cuts = 0
         while not pulling.done() and cuts < 4:
