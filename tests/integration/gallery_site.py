@@ -23,6 +23,7 @@ from facefleet.messaging.event import FaceEvent, Shot
 
 from tests.conftest import MakeEvent
 from tests.demo_files import CLIP, MODEL, present
+from tests.integration.certificates import Authority
 from tests.integration.containers import Broker, S3Server, succeeds
 from tests.integration.sender import Sender
 from tests.integration.services import Service
@@ -51,6 +52,7 @@ class GallerySite:
         self._sender: dict[str, Sender] = {}
         common = {"FACEFLEET_BROKER": broker.url, "FACEFLEET_TOPIC_PREFIX": self.prefix}
         self.bucket = bucket
+        cloud = Authority(folder / "authority").issue("cloud", ("localhost",))
         place = {"FACEFLEET_BUCKET": bucket, "FACEFLEET_S3_ENDPOINT": s3.url}
         self.watch = Service(
             "watch",
@@ -59,6 +61,8 @@ class GallerySite:
             | {
                 "FACEFLEET_FLEET_PORT": str(self.fleet_port),
                 "FACEFLEET_ROSTER_FILE": str(folder / "roster.json"),
+                "FACEFLEET_CLOUD_CERTIFICATE": str(cloud.certificate),
+                "FACEFLEET_CLOUD_AUTHORITY": str(cloud.ca),
             },
         )
         self.processor = Service(

@@ -166,6 +166,9 @@ def test_the_fleet_page_shows_who_went_away(site: GallerySite, browser: Browser,
     browser.open("/fleet")
     browser.await_text("depot: online")
     assert "is it plugged in?" in browser.text
+    assert "cloud host\n29d" in browser.text
+    assert "the fleet's authority ends" in browser.text  # in 99 days, and replacing one takes weeks
+    assert "rotate_authority=true" in browser.text
     assert browser.faults() == []
     link.publish(topics.device_status("depot"), b'{"state": "offline"}', qos=1, retain=True)
     browser.await_text("depot: offline")  # the page renews itself

@@ -13,6 +13,12 @@ class Foundation:
     cloud_ends: datetime | None = None
     authority_ends: datetime | None = None
 
+    @property
+    def ends(self) -> dict[str, datetime]:
+        """Return what is known, by the words for it."""
+        ends = {"cloud host": self.cloud_ends, "the fleet's authority": self.authority_ends}
+        return {name: time for name, time in ends.items() if time is not None}
+
     def as_dict(self) -> dict[str, str]:
         """Return what is known; `from_dict` reads it."""
         ends = {"cloud_ends": self.cloud_ends, "authority_ends": self.authority_ends}

@@ -9,7 +9,7 @@ from facefleet.fleet.device import CONNECTED, ONLINE, UNSYNCHRONIZED, CameraStat
 from facefleet.fleet.foundation import Foundation
 from facefleet.fleet.roster import NEVER_HEARD, NO_ANSWER, NO_STACK, SILENT, Entry, Roster
 from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, problems_below, worst
-from facefleet.fleet.words import moment, size, span, standing
+from facefleet.fleet.words import left, moment, size, span, standing
 
 WIDTH = 120
 NAME_MOST = 24
@@ -61,10 +61,8 @@ def _summary(entries: list[Entry], now: datetime) -> str:
 
 def _foundation(foundation: Foundation, now: datetime) -> Iterator[str]:
     """Yield a line on what all devices stand on, as far as it is known."""
-    known = {"cloud host": foundation.cloud_ends, "the fleet's authority": foundation.authority_ends}
-    left = [f"{name} {_days_left(ends, now)}" for name, ends in known.items() if ends]
-    if left:
-        yield f"Certificates: {', '.join(left)}."
+    if known := [f"{name} {left(ends, now)}" for name, ends in foundation.ends.items()]:
+        yield f"Certificates: {', '.join(known)}."
 
 
 def _complaints(found: dict[str, list[Problem]]) -> Iterator[str]:
@@ -126,7 +124,7 @@ def _row(entry: Entry, now: datetime) -> tuple[str, ...]:
         _share(device.host.memory_free_share) if here else UNKNOWN,
         f"{device.host.temperature:.0f}C" if here and device.host.temperature is not None else UNKNOWN,
         _clock(device) if here else UNKNOWN,
-        _days_left(device.certificate_ends, now),
+        left(device.certificate_ends, now) if device.certificate_ends else UNKNOWN,
     )
 
 
@@ -163,13 +161,6 @@ def _clock(device: Device) -> str:
     if device.clock is None:
         return UNKNOWN
     return "WRONG?" if device.clock == UNSYNCHRONIZED else "right"
-
-
-def _days_left(ends: datetime | None, now: datetime) -> str:
-    if ends is None:
-        return UNKNOWN
-    left = (ends - now).total_seconds()
-    return span(left) if left > 0 else "ENDED"
 
 
 def _ago(time: datetime | None, now: datetime) -> str:

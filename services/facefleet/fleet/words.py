@@ -17,6 +17,12 @@ def span(seconds: float) -> str:
     return f"{whole}s"
 
 
+def left(ends: datetime, now: datetime) -> str:
+    """Return how long something still is, or that it ended."""
+    seconds = (ends - now).total_seconds()
+    return span(seconds) if seconds > 0 else "ENDED"
+
+
 def size(count: float) -> str:
     """Return a number of bytes in few letters, with 1024 to the next."""
     for unit in ("B", "K", "M", "G"):

@@ -1,6 +1,7 @@
 """The fleet's page: the same table that playbooks/status.yml prints, what is wrong first."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from facefleet.fleet.roster import Entry, Roster, RosterError
-from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, worst
-from facefleet.fleet.words import moment, size, span, standing
+from facefleet.fleet.verdict import SEVERITIES, Problem, Severity, problems, problems_below, worst
+from facefleet.fleet.words import left, moment, size, span, standing
 from facefleet.gallery.web.parts import Parts
 
 SEE = "see its log, or run playbooks/status.yml -e status_from=devices"
@@ -34,9 +35,9 @@ class FleetPage:
     async def page(self, request: Request) -> Response:
         """Show all devices, the worst first."""
         now = datetime.now(UTC)
-        trouble, shown = "", []
+        trouble, roster = "", Roster()
         try:
-            shown = in_order(Roster.from_json(await run_in_threadpool(self._fetch)), now)
+            roster = Roster.from_json(await run_in_threadpool(self._fetch))
         except OSError as error:
             trouble = f"The watch does not answer ({error}): {SEE}"
         except RosterError as error:
@@ -44,7 +45,11 @@ class FleetPage:
         content = {
             "session": request.state.session,
             "trouble": trouble,
-            "devices": shown,
+            "devices": in_order(roster, now),
+            "certificates": roster.foundation.ends,
+            "below": below(roster, now),
+            "worst": worst,
+            "left": lambda ends: left(ends, now),
             "now": now,
             "ago": lambda time: "never" if time is None else f"{span((now - time).total_seconds())} ago",
             "span": span,
@@ -53,6 +58,14 @@ class FleetPage:
             "standing": standing,
         }
         return self._parts.templates.TemplateResponse(request, "fleet.html", content)
+
+
+def below(roster: Roster, now: datetime) -> list[Problem]:
+    """Return what is wrong with what all devices stand on, each with its name."""
+    found = problems_below(roster.foundation, now)
+    return [
+        replace(problem, what=f"{name}: {problem.what}") for name, told in found.items() for problem in told
+    ]
 
 
 def in_order(roster: Roster, now: datetime) -> list[Shown]:
