@@ -77,7 +77,7 @@ lint: .venv/.test  ## Ruff, mypy, ansible-lint, yamllint, hadolint, shellcheck
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
 	$(BIN)/hadolint services/Dockerfile
-	$(BIN)/shellcheck .ci/run services/unpack services/facefleet/depot/enrol.sh
+	$(BIN)/shellcheck .ci/run services/unpack services/facefleet/depot/enrol.sh roles/pull/files/run.sh
 
 unit: .venv/.test $(CLIPS) $(MODEL) $(LABELLED)  ## Tests without an engine, in seconds
 	$(SAY) 'Unit tests'

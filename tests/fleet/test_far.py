@@ -185,6 +185,18 @@ def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
         assert site.release(device) != before[device]
 
 
+def test_a_puller_that_is_broken_does_not_keep_its_successor_away(enrolled: FarSite) -> None:
+    """The one that last did a whole run does the next one, and with it the host gets what it shall have."""
+    site, device, file = enrolled.site, CANARY, "/opt/facefleet/pull/compose.yaml"
+    sound = site.ask(device, "cat", file)
+    (logger,) = set(re.findall(r"facefleet/logger:\w+", site.compose(device, "edge", "config")))
+    site.lab[device].run("sed", "-i", f"s#facefleet/puller:.*#{logger}#", file)
+    assert enrolled.pull(device)["state"] == "ok"
+    log = site.ask(device, "journalctl", "-u", "facefleet-pull", "-o", "cat", "--no-pager", "-n", "500")
+    assert "the one that last did a whole run looks for an order now" in log
+    assert site.ask(device, "cat", file) == sound
+
+
 def test_a_link_that_is_cut_and_slow_goes_on_where_it_was(enrolled: FarSite) -> None:
     """The engine forgot all: the whole order comes again, over a link that is cut four times."""
     site, device = enrolled.site, CANARY

@@ -1,4 +1,7 @@
-"""`python -m facefleet.puller`: one run. Ends 0 if all is well, 1 if a release failed, 75 if it waits."""
+"""`python -m facefleet.puller`: one run. Ends 0 if all is well, 3 if a release failed, 75 if it waits.
+
+With anything else it is broken itself, and roles/pull/files/run.sh lets another do the run.
+"""
 
 import argparse
 import os
@@ -12,7 +15,7 @@ from facefleet.runtime import logs
 from facefleet.runtime.service import EX_CONFIG
 from facefleet.runtime.settings import SettingsError, load
 
-ENDS: dict[State, int] = {"ok": 0, "failed": 1, "waiting": os.EX_TEMPFAIL}
+ENDS: dict[State, int] = {"ok": 0, "failed": 3, "waiting": os.EX_TEMPFAIL}
 
 
 def main() -> None:
