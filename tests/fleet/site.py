@@ -47,6 +47,11 @@ class Played:
         return {host: count for host, count in self.count("changed").items() if count}
 
     @property
+    def said(self) -> str:
+        """Return the output in one line: Ansible breaks long messages."""
+        return " ".join(self.output.split())
+
+    @property
     def tasks(self) -> int:
         """Return how many tasks ran, on all hosts."""
         return sum(self.count("ok").values())

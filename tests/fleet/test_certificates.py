@@ -1,4 +1,4 @@
-"""Certificates and their authority are replaced, and no face is lost: a lab of its own, half an hour."""
+"""Certificates and their authority are replaced, and no face is lost: a lab of its own, an hour."""
 
 import json
 import sys
@@ -17,7 +17,8 @@ from tests.fleet.site import BUCKET, CLIP, CLOUD, Site
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(5400)]
 
-LIFE_S, RENEW_S = 90, 60
+LIFE_S, RENEW_S = 180, 150
+"""One lasts from a run to the end of the next; a run takes 85 s on two cores with a load of 30."""
 LIFETIMES = 10
 DAY_S = 86400
 SHORT = ("-e", f"identity_days={LIFE_S / DAY_S:.6f}", "-e", f"identity_renew_days={RENEW_S / DAY_S:.6f}")
@@ -78,21 +79,24 @@ def account(site: Site, device: str) -> Account:
     )
 
 
-def closed(site: Site, device: str) -> Account:
+def closed(site: Site) -> dict[str, Account]:
     """Pause the cameras, and wait until every face that they captured is accounted for."""
-    site.play("playbooks/pause.yml", *LOAD, limit=[device]).succeeded()
+    site.play("playbooks/pause.yml", *LOAD, limit=DEVICES).succeeded()
     deadline = time.monotonic() + 300
-    while not (now := account(site, device)).closed:
-        assert time.monotonic() < deadline, f"{now}\n{site.logs(device, 'forwarder')}"
-        time.sleep(2)
-    site.play("playbooks/resume.yml", *LOAD, limit=[device]).succeeded()
-    return now
+    found = {}
+    for device in DEVICES:
+        while not (now := account(site, device)).closed:
+            assert time.monotonic() < deadline, f"{now}\n{site.logs(device, 'forwarder')}"
+            time.sleep(2)
+        found[device] = now
+    site.play("playbooks/resume.yml", *LOAD, limit=DEVICES).succeeded()
+    return found
 
 
-def versions(site: Site, device: str) -> Counter[str]:
-    """Return how often each face was stored."""
+def versions(site: Site, prefix: str) -> Counter[str]:
+    """Return how often each face under a prefix was stored."""
     s3 = site.account.session().client("s3", endpoint_url=site.account.url)
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=f"faces/{device}/")
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=prefix)
     return Counter(item["Key"] for page in pages for item in page.get("Versions", []))
 
 
@@ -110,51 +114,63 @@ def trusted(site: Site, host: str) -> int:
 
 
 def connections(site: Site, device: str) -> tuple[int, int]:
-    """Return how often the forwarder connected to the cloud, and how often a connection was lost."""
+    """Return how often the forwarder connected to the cloud, and how often that was lost or not renewed."""
     lines = site.compose(device, "edge", "logs", "--no-color", "forwarder").splitlines()
     cloud = [line for line in lines if "mqtts://" in line]
-    return sum("event=connected" in line for line in cloud), sum("lost" in line for line in cloud)
+    bad = sum("lost" in line or "of no use yet" in line for line in cloud)
+    return sum("event=connected" in line for line in cloud), bad
+
+
+def shown(site: Site, address: str) -> x509.Certificate:
+    """Return the certificate that a port shows to a device."""
+    files = f"-cert {IDENTITY}/host.crt -key {IDENTITY}/host.key -CAfile {IDENTITY}/ca.crt"
+    return x509.load_pem_x509_certificate(
+        site.ask(FAR, "sh", "-c", f"openssl s_client -connect {address} {files} </dev/null 2>&1").encode()
+    )
 
 
 def say(text: str) -> None:
     sys.stderr.write(f"\n    {text}\n")
 
 
-def test_certificates_of_seconds_are_renewed_through_ten_lifetimes_under_load(busy: Site) -> None:
+def test_certificates_of_minutes_are_renewed_through_ten_lifetimes_under_load(busy: Site) -> None:
     before = {device: (report(busy, device)["report"], connections(busy, device)) for device in DEVICES}
+    broker = f"{busy.lab['cloud'].address}:8883"
     began, runs, least = time.monotonic(), 0, float(LIFE_S)
-    serials: dict[str, set[int]] = {host: set() for host in ("cloud", *DEVICES)}
+    lives: dict[str, list[x509.Certificate]] = {host: [] for host in ("cloud", *DEVICES)}
     while time.monotonic() - began < LIFETIMES * LIFE_S:
         first = ("-e", "rotate_all=true") if not runs else ()
         busy.play("playbooks/rotate.yml", *SHORT, *LOAD, *first).succeeded()
         runs += 1
-        for host, seen in serials.items():
+        for host, lived in lives.items():
             held = certificate(busy, host)
-            seen.add(held.serial_number)
-            if runs > 1:
-                left = held.not_valid_after_utc.timestamp() - time.time()
+            # What it had before this run lasted until now, when nobody shows it any more.
+            if lived:
+                left = lived[-1].not_valid_after_utc.timestamp() - time.time()
                 least = min(least, left)
-                assert left > 0, f"{host} was not renewed in time"
+                assert left > 0, f"{host} was not renewed in time: {left:.0f} s"
+            if held not in lived:
+                lived.append(held)
+        assert shown(busy, broker) == lives["cloud"][-1], "the broker shows its new certificate"
     lasted = time.monotonic() - began
-    for device in DEVICES:
+    busy.play("playbooks/rotate.yml", *LOAD, "-e", "rotate_all=true").succeeded()
+    for device, money in closed(busy).items():
         status, (connects, lost) = before[device]
         now_connects, now_lost = connections(busy, device)
         renewed = now_connects - connects
-        assert renewed >= len(serials[device]) - 1, "each renewed certificate is shown to the broker"
-        assert now_lost == lost, "no connection was lost"
+        assert renewed >= len(lives[device]), "each renewed certificate was shown to the broker"
+        assert now_lost == lost, "no connection was lost, each renewal was taken at once"
         assert report(busy, device)["report"]["cloud_since"] == status["cloud_since"], (
             "nor the way to the cloud"
         )
-        money = closed(busy, device)
         assert money.given_up == 0
-        assert set(versions(busy, device).values()) == {1}
+        assert set(versions(busy, f"faces/{device}/").values()) == {1}
         say(
             f"{device}: {lasted / LIFE_S:.1f} lifetimes of {LIFE_S} s in {runs} runs, "
             f"{renewed} renewed connections, 0 lost; "
             f"captured {money.captured} = stored {money.stored}, each once"
         )
-    say(f"certificates: { {host: len(seen) for host, seen in serials.items()} }; least left {least:.0f} s")
-    busy.play("playbooks/rotate.yml", *LOAD, "-e", "rotate_all=true").succeeded()
+    say(f"certificates: { {host: len(lived) for host, lived in lives.items()} }; least left {least:.0f} s")
 
 
 def test_the_authority_is_replaced_while_a_device_is_away_which_then_comes_back(busy: Site) -> None:
@@ -163,14 +179,14 @@ def test_the_authority_is_replaced_while_a_device_is_away_which_then_comes_back(
     played = busy.play("playbooks/rotate.yml", *LOAD, "-e", "rotate_authority=true")
     assert played.count("unreachable")[FAR] == 1
     assert not any(played.count("failed").values())
-    assert f"It waits for {FAR}" in played.output
+    assert f"It waits for {FAR}" in played.said
     new = issuer(busy, NEAR)
     assert new != old
     assert issuer(busy, "cloud") == old, "the one that is away knows only the old one"
     assert (trusted(busy, "cloud"), trusted(busy, NEAR), trusted(busy, FAR)) == (2, 2, 1)
     busy.await_faces(NEAR, busy.faces(NEAR))
     again = busy.play("playbooks/rotate.yml", *LOAD, limit=["control", CLOUD, NEAR]).succeeded()
-    assert f"It waits for {FAR}" in again.output
+    assert f"It waits for {FAR}" in again.said
     assert again.changed == {}, "who waits changes nothing"
 
     stored = busy.faces(FAR)
@@ -186,10 +202,9 @@ def test_the_authority_is_replaced_while_a_device_is_away_which_then_comes_back(
         assert trusted(busy, host) == 1
     assert not (FOLDER / "authority/next").exists()
     assert busy.play("playbooks/rotate.yml", *LOAD).succeeded().changed == {}
-    for device in DEVICES:
-        money = closed(busy, device)
+    for device, money in closed(busy).items():
         assert money.given_up == 0
-        assert set(versions(busy, device).values()) == {1}
+        assert set(versions(busy, f"faces/{device}/").values()) == {1}
         say(f"{device}: captured {money.captured} = stored {money.stored}, each once")
 
 
