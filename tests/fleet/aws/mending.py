@@ -5,11 +5,13 @@ Source: moto 5.2.5 read beside the API references of EC2, IAM and S3.
 
 import base64
 import contextvars
+import copy
 import fnmatch
 import hashlib
 import json
 import random
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -19,6 +21,7 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.responses import general
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
+from moto.s3 import models
 from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -36,6 +39,7 @@ def mend(region: str, host_keys: list[str], addresses: list[str]) -> None:
     _trust_roles()
     _answer_denials_of_the_bucket()
     _check_digests()
+    _list_without_the_contents()
     show_on_the_console(host_keys)
     _hand_out(addresses, region)
 
@@ -110,6 +114,15 @@ def _check_digests() -> None:
         return unmended(self)
 
     S3Response.put_object = put_object  # type: ignore[method-assign]
+
+
+def _list_without_the_contents() -> None:
+    """Moto copies each object of the bucket, content and all, for each page of its versions: gigabytes."""
+
+    def themselves(versions: list[Any]) -> list[Any]:
+        return versions  # all that a listing changes in them is which one is the latest
+
+    models.copy = SimpleNamespace(copy=copy.copy, deepcopy=themselves)  # type: ignore[assignment]
 
 
 def show_on_the_console(host_keys: list[str]) -> None:
