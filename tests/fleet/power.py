@@ -1,11 +1,9 @@
 """A device whose power is cut in the middle of an update, again and again, at each of its steps."""
 
-import contextlib
 import json
 import os
 import random
 import selectors
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -55,7 +53,7 @@ STEPS = (
     Step("gate", "stack : Send a probe the whole way", 3.0),
     Step("settle", "stack : Wait until all are healthy", 2.0),
     Step("promote", "stack : Make this release the current one", 3.0),
-    Step("prune", "stack : Find the releases that stay", 1.5),
+    Step("prune", "stack : Remove those of ours that no release of the host names", 1.5),
     Step("boot", "stack : Start the others", 2.0),
     Step("random", "stack : Take the lock", 30.0),
 )
@@ -160,9 +158,9 @@ class Device:
                 time.sleep(after_s)
             self._host.kill()
         finally:
-            # It would wait for a host that is gone.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(run.pid, signal.SIGKILL)
+            # It would wait for a host that is gone. Not killed: it has to end its workers, each of which is a
+            # process group of its own, or they would go on with what they loop over when the host is back.
+            run.terminate()
             run.wait()
             if run.stdout:
                 run.stdout.close()

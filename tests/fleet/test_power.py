@@ -46,6 +46,7 @@ def test_power_cut_at_each_step_of_an_update(cut_site: Site) -> None:
         coming = 1 - coming if cut.kept == "new" else coming
     sys.stderr.write(f"\n{power.table(cuts)}\n")
     assert [cut for cut in cuts if cut.wrong] == []
+    assert [cut for cut in cuts if not cut.came] == [], "no task of that name began"
     assert len(names) == 2, f"a release that nobody made: {names}"
     device.update(power.RELEASES[coming])
     assert cut_site.await_faces("jetson-01", more_than=before) > before
