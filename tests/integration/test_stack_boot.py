@@ -109,14 +109,15 @@ class Stack:
             for one in found
         }
 
-    def boot(self, code: int = 0) -> str:
-        """Start the host, so to say; return what the journal is told."""
+    def boot(self, code: int = 0, clients: Path | None = None) -> str:
+        """Start the host, so to say; return what the journal is told. `clients` has another `docker`."""
         done = subprocess.run(
             [sys.executable, "-B", self.home / "boot/stack_boot.py", self.home, "--wait", "20"],
             capture_output=True,
             text=True,
             check=False,
             timeout=110,
+            env=os.environ | {"PATH": f"{clients}:{os.environ['PATH']}"} if clients else None,
         )
         assert done.returncode == code, done.stdout + done.stderr
         assert not self.lock.exists()
@@ -242,6 +243,16 @@ def test_before_the_first_release_there_is_nothing_to_bring_back(stack: Stack) -
     assert "There is no current release yet" in stack.boot()
     assert stack.runs() == before
     assert (stack.home / "coming").exists()
+
+
+def test_an_engine_that_hangs_is_not_waited_for_without_end(stack: Stack) -> None:
+    boot = stack.home / "boot/stack_boot.py"
+    boot.write_text(boot.read_text().replace("_ENGINE_WITHIN_S = 120\n", "_ENGINE_WITHIN_S = 1\n"))
+    client = stack.home / "clients/docker"
+    client.parent.mkdir()
+    client.write_text("#!/bin/sh\nexec sleep 1000\n")
+    client.chmod(0o755)
+    assert "the Docker engine does not answer" in stack.boot(code=1, clients=client.parent)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can damage what an engine keeps")

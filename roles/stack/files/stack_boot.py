@@ -9,6 +9,7 @@ release that was on its way among them. A host that stands as it should is left 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import stack_state
 
 _LOCK_WITHIN_S = 1800
 _ENGINE_WITHIN_S = 120
+_RESTART_WITHIN_S = 300
 _LOOK_EVERY_S = 2
 _STUCK = ("port is already allocated", "address already in use", "already exists in network")
 """Seen after a power cut: an engine forwards the port of a container that it had just removed, for ever."""
@@ -38,9 +40,18 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def docker(*words: str) -> tuple[int, str, str]:
+def docker(*words: str, within_s: float | None = None) -> tuple[int, str, str]:
     """Run the engine's client; return exit code, output and complaint."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["docker", *words],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within_s,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, "", "the engine does not answer"
     return done.returncode, done.stdout, done.stderr
 
 
@@ -170,14 +181,17 @@ def fall_back(stack: Stack) -> str:
 
 def restart_engine() -> None:
     """Let the engine begin anew, with all containers."""
-    subprocess.run(["systemctl", "restart", "docker"], check=False)  # noqa: S607
+    # systemd itself waits for as long as it takes; whether it came to anything is asked of the engine.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(["systemctl", "restart", "docker"], check=False, timeout=_RESTART_WITHIN_S)  # noqa: S607
     await_engine()
 
 
 def await_engine() -> None:
     """Wait until the engine answers."""
     until = time.monotonic() + _ENGINE_WITHIN_S
-    while docker("info")[0]:
+    # Its socket is there before it is: one that hangs lets its client wait for ever.
+    while docker("info", within_s=_ENGINE_WITHIN_S)[0]:
         if time.monotonic() > until:
             raise NotBackError("the Docker engine does not answer")
         time.sleep(_LOOK_EVERY_S)
