@@ -122,7 +122,7 @@ def _list_without_the_contents() -> None:
     def themselves(versions: list[Any]) -> list[Any]:
         return versions  # all that a listing changes in them is which one is the latest
 
-    models.copy = SimpleNamespace(copy=copy.copy, deepcopy=themselves)  # type: ignore[assignment]
+    models.copy = SimpleNamespace(copy=copy.copy, deepcopy=themselves)  # type: ignore[assignment, attr-defined]
 
 
 def show_on_the_console(host_keys: list[str]) -> None:
