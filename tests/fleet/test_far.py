@@ -181,7 +181,7 @@ def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
     good = enrolled.edition(enrolled.promote("-e", "edge_window=400"))
     for device in (CANARY, SECOND):
         said = enrolled.pull(device)
-        assert (said["state"], said["edition"]) == ("ok", good), said
+        assert (said["state"], said["edition"]) == ("ok", good), (device, said, enrolled.state()["orders"])
         assert site.release(device) != before[device]
 
 

@@ -64,7 +64,8 @@ def test_no_key_of_aws_is_on_the_cloud_host(site: Site) -> None:
 
 
 def test_a_hosts_private_key_is_read_by_its_services_only(site: Site) -> None:
-    listed = site.ask("jetson-01", "stat", "--format", "%u %a", "/etc/facefleet/identity/host.key").split()
+    key = "/etc/facefleet/identity/host.key"  # a link to the pair of now
+    listed = site.ask("jetson-01", "stat", "--dereference", "--format", "%u %a", key).split()
     assert listed == ["10001", "400"]
     kept = [path.name for path in (FOLDER / "authority").rglob("*.key")]
     assert sorted(kept) == ["ca.key", "signer.key"]
