@@ -15,6 +15,7 @@ from tests.delivery.wire import Wire
 from tests.fleet import site as sites
 from tests.fleet.hosts.lab import FOLDER
 from tests.fleet.site import CLIP, REPO, Played, Running, Site
+from tests.integration.waiting import await_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
@@ -82,6 +83,10 @@ class FarSite:
         self.site.lab[device].run("systemctl", "start", "facefleet-pull.service", check=False)
         said: dict[str, Any] = json.loads(self.site.ask(device, "cat", "/opt/facefleet/edge/shown/pull.json"))
         return said
+
+    def await_open(self, device: str) -> None:
+        """Wait until a device's ring may have what was ordered last."""
+        await_until(lambda: self.state()["orders"][device]["open"], 30, f"the ring of {device} is open")
 
     def edition(self, played: Played) -> str:
         found = re.search(r"Edition (\S+?): ordered", played.output)
@@ -180,8 +185,9 @@ def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
     site.await_faces(CANARY, more_than=seen)
     good = enrolled.edition(enrolled.promote("-e", "edge_window=400"))
     for device in (CANARY, SECOND):
+        enrolled.await_open(device)  # a fast machine asks within the canary's second of soaking
         said = enrolled.pull(device)
-        assert (said["state"], said["edition"]) == ("ok", good), (device, said, enrolled.state()["orders"])
+        assert (said["state"], said["edition"]) == ("ok", good), (device, said)
         assert site.release(device) != before[device]
 
 
