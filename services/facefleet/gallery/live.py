@@ -77,10 +77,11 @@ class Watchers:
         return f"{self._run}-{self._count}"
 
     def _since(self, mark: str) -> list[Told]:
-        marks = [told.mark for told in self._kept]
-        if mark in ("", self._mark()):
+        if not mark:
             return []
-        return list(self._kept)[marks.index(mark) + 1 :] if mark in marks else list(self._kept)
+        kept = list(self._kept)
+        marks = [told.mark for told in kept]
+        return kept[marks.index(mark) + 1 :] if mark in marks else kept
 
     def _put_all(self, told: Told | None) -> None:
         for queue, loop in self._queues.items():
