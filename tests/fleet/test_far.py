@@ -190,6 +190,26 @@ def test_a_bad_edition_stops_at_the_canary_and_a_good_one_goes_to_both(
         assert site.release(device) != before[device]
 
 
+def test_clock_updates_and_firewall_are_kept_too_and_are_no_fault_of_a_release(enrolled: FarSite) -> None:
+    site, device = enrolled.site, CANARY
+    table = ("nft", "list", "table", "inet", "facefleet_firewall")
+    wrong = {"security_updates_enabled": True, "security_updates_reboot_time": "25:00"}
+    edition = enrolled.edition(enrolled.promote("-e", json.dumps(wrong)))
+    said = enrolled.pull(device)
+    assert (said["state"], said["edition"]) == ("waiting", edition)
+    assert 'is 25:00; give it as "04:30"' in said["why"]
+    closed = {"firewall_enabled": True, "firewall_ssh_from": ["192.0.2.0/24"]}
+    edition = enrolled.edition(enrolled.promote("-e", json.dumps(closed)))
+    said = enrolled.pull(device)
+    assert (said["state"], said["edition"]) == ("ok", edition)
+    assert "192.0.2.0/24" in site.ask(device, *table)
+    seen = site.faces(device)
+    site.await_faces(device, more_than=seen)
+    enrolled.promote()
+    assert enrolled.pull(device)["state"] == "ok"
+    assert "facefleet_firewall" not in site.ask(device, "nft", "list", "tables")
+
+
 def test_a_puller_that_is_broken_does_not_keep_its_successor_away(enrolled: FarSite) -> None:
     """The one that last did a whole run does the next one, and with it the host gets what it shall have."""
     site, device, file = enrolled.site, CANARY, "/opt/facefleet/pull/compose.yaml"

@@ -314,12 +314,18 @@ def our_rules(host: Host) -> str:
 
 
 @pytest.mark.full
-def test_the_firewall_goes_when_it_is_removed(hosts: Hosts, tmp_path: Path) -> None:
-    remove(hosts, tmp_path, "firewall")
+def test_the_firewall_goes_when_it_is_asked_for_no_more(hosts: Hosts) -> None:
+    ends(hosts)
     for host in hosts.lab.hosts.values():
         assert host.reach(LOOK_AT) == [22, PUBLISHED, OWN_SERVICE]
         assert "facefleet" not in host.run("nft", "list", "ruleset")
         host.run("systemctl", "stop", "own")
+
+
+def ends(hosts: Hosts) -> None:
+    """Ask for no option any more, twice."""
+    assert hosts.play().succeeded().changed != {}
+    assert hosts.play().succeeded().changed == {}
 
 
 def remove(hosts: Hosts, folder: Path, *roles: str) -> Played:
@@ -340,7 +346,7 @@ def remove(hosts: Hosts, folder: Path, *roles: str) -> Played:
 
 
 @pytest.mark.full
-def test_the_clock_follows_the_named_servers(hosts: Hosts, tmp_path: Path) -> None:
+def test_the_clock_follows_the_named_servers(hosts: Hosts) -> None:
     server, client = hosts.lab[TRIXIE], hosts.lab[BOOKWORM]
     server.write("/etc/chrony/conf.d/serves.conf", "local stratum 5\nallow\n")
     hosts.play("--limit", TRIXIE, time_sync_enabled=True, time_sync_wait=0).succeeded()
@@ -361,7 +367,7 @@ def test_the_clock_follows_the_named_servers(hosts: Hosts, tmp_path: Path) -> No
     hosts.play("--limit", BOOKWORM, time_sync_required=True, **settings).failed(
         "is not synchronised", BOOKWORM
     )
-    remove(hosts, tmp_path, "time_sync")
+    ends(hosts)
     assert "#facefleet" not in client.run("cat", "/etc/chrony/chrony.conf")
     assert server.address not in client.run("chronyc", "-n", "-c", "sources")
     server.run("rm", "/etc/chrony/conf.d/serves.conf")
@@ -390,6 +396,8 @@ def test_only_security_updates_install_themselves_and_the_engine_is_left_alone(h
     hosts.play(security_updates_enabled=True).succeeded()
     assert 'Automatic-Reboot "false"' in hosts.lab[TRIXIE].run("apt-config", "dump", "Unattended-Upgrade")
     hosts.play(security_updates_enabled=True, security_updates_reboot_time="25:00").failed("25:00", "04:30")
+    ends(hosts)
+    assert "reboot" not in hosts.lab[TRIXIE].run("apt-config", "dump", "Unattended-Upgrade").lower()
 
 
 def test_a_program_for_arm64_runs_in_the_hosts_containers(hosts: Hosts, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from facefleet.puller.order import Order
 CALLBACKS = Path(__file__).parent / "callbacks"
 FAILED_LOGS_MOST = 5
 _HOST_PYTHON = "auto_silent"
+STACK, OPTIONS = "playbooks/edge.yml", "playbooks/prepared/options.yml"
+"""The release itself, and what the host does besides: only the first has a gate, and a way back."""
 LOCKED = "is being changed by"
 """So says the role `stack` when another has the lock."""
 
@@ -94,8 +96,8 @@ def unpack(archive: Path, folder: Path) -> None:
         content.extractall(folder, filter="data")
 
 
-def run(order: Order, playbooks: Path, work: Path, image: str, cache: Path) -> None:
-    """Bring the host to the order's state.
+def run(order: Order, playbooks: Path, work: Path, image: str, cache: Path) -> str:
+    """Bring the host to the order's state; return what hinders it besides the release, which runs then.
 
     Raises:
         Failed: a task failed, and what it said.
@@ -123,18 +125,23 @@ def run(order: Order, playbooks: Path, work: Path, image: str, cache: Path) -> N
     }
     command = [
         *(sys.executable, "-m", "ansible.cli.playbook", "-i", str(hosts)),
-        *("-e", '{"inventory_is_checked": true}', "playbooks/edge.yml"),
+        *("-e", '{"inventory_is_checked": true}', "--limit", order.device),
+        # An order that is older than this puller has no options.
+        *(each for each in (STACK, OPTIONS) if (work / each).exists()),
     ]
     try:
         done = subprocess.run(command, cwd=work, env=environment, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
     finally:
         said = outcome.read_text() if outcome.exists() else ""
         shutil.rmtree(work, ignore_errors=True)  # the inventory may hold passwords of cameras
-    if done.returncode:
-        _, _, why = said.partition("\n")
-        if LOCKED in why:
-            raise Busy(why)
-        raise Failed(why or f"ansible-playbook ended with {done.returncode} and did not say why")
+    if not done.returncode:
+        return ""
+    playbook, _, why = said.partition("\n")
+    if playbook == Path(OPTIONS).name:
+        return why
+    if LOCKED in why:
+        raise Busy(why)
+    raise Failed(why or f"ansible-playbook ended with {done.returncode} and did not say why")
 
 
 def _keep_few(logs: Path) -> None:

@@ -84,7 +84,7 @@ class Run:
             self._converge()
             return self._tell("failed", wanted.edition, words.after(failure))
         trouble = self._converge() or trouble
-        return self._tell("waiting" if trouble else "ok", wanted.edition, trouble)
+        return self._stand(wanted, trouble)
 
     def _check_clock(self) -> None:
         """A wrong clock makes sound certificates look bad: name the clock, not them."""
@@ -153,7 +153,7 @@ class Run:
             self._bring(wanted)
             self._tell("applying", wanted.edition)
             self._trust(wanted)
-            self._play(wanted)
+            hindered = self._play(wanted)
         except (Waits, FetchError, EngineError, DepotError, play.Busy) as error:
             return self._tell("waiting", wanted.edition, str(error))
         except play.Failed as failed:
@@ -161,7 +161,7 @@ class Run:
         self._memory = self._memory.applied(wanted.serial, wanted.edition, wanted.text, self._signature)
         memory.save(self._memory_file, self._memory)
         self._store.keep_only([wanted.playbooks])
-        return self._tell("ok", wanted.edition)
+        return self._stand(wanted, hindered)
 
     def _note_failure(self, wanted: Order, why: str) -> State:
         """A gate wants a link: what fails while the depot is away may be no fault of the release."""
@@ -182,11 +182,11 @@ class Run:
         try:
             self._bring(applied)
             self._trust(applied)
-            self._play(applied)
+            hindered = self._play(applied)
         except (Waits, FetchError, EngineError, DepotError, play.Busy, play.Failed) as error:
             return str(error)
         self._store.keep_only([applied.playbooks])
-        return ""
+        return hindered
 
     def _bring(self, wanted: Order) -> None:
         """Fetch what lacks, and let the engine have it."""
@@ -227,10 +227,10 @@ class Run:
             came = Fetcher(self._depot, self._store, rate, settings.give_up_s).fetch(blobs)
         _log.info("fetched", bytes=came, seconds=round(time.monotonic() - began, 1))
 
-    def _play(self, wanted: Order) -> None:
+    def _play(self, wanted: Order) -> str:
         settings = self._settings
         playbooks = self._store.folder / wanted.playbooks.sha256
-        play.run(wanted, playbooks, settings.cache_dir / "work", settings.image, settings.cache_dir)
+        return play.run(wanted, playbooks, settings.cache_dir / "work", settings.image, settings.cache_dir)
 
     def _trust(self, wanted: Order) -> None:
         try:
@@ -253,6 +253,9 @@ class Run:
         except (RenewalError, DepotError, EngineError, OSError) as error:
             return f"its certificate cannot be renewed: {error}"
         return ""
+
+    def _stand(self, wanted: Order, trouble: str) -> State:
+        return self._tell("waiting" if trouble else "ok", wanted.edition, trouble)
 
     def _tell(self, state: State, wants: str, why: str = "") -> State:
         """Show it on the host and tell the depot, if it can be reached."""

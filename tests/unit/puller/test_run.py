@@ -25,6 +25,7 @@ class World:
         self.reports: list[dict[str, Any]] = []
         self.played: list[str] = []
         self.outcome: Exception | None = None
+        self.hindered = ""
         self.away = False
         self.goes_away = False
 
@@ -50,11 +51,12 @@ class World:
     def images(self) -> dict[str, str]:
         return {"facefleet/broker:1": "sha256:aa"}
 
-    def play(self, wanted: Order, *_: object) -> None:
+    def play(self, wanted: Order, *_: object) -> str:
         self.played.append(wanted.edition)
         self.away = self.away or self.goes_away
         if self.outcome and wanted.edition == "bad":
             raise self.outcome
+        return self.hindered
 
 
 @pytest.fixture
@@ -134,6 +136,18 @@ def test_what_failed_is_told_once_and_what_ran_before_is_kept(world: World, sett
     assert (said["state"], said["edition"], said["wants"]) == ("failed", "good", "bad")
     assert "no receipt came Tried once, again after" in said["why"]
     world.orders(edition="better", serial=9)
+    assert story.run(settings) == "ok"
+
+
+def test_a_host_that_lacks_something_besides_runs_the_release_and_says_what(
+    world: World, settings: PullerSettings
+) -> None:
+    world.orders(edition="good")
+    world.hindered = "chrony cannot be installed"
+    for _ in range(2):
+        assert story.run(settings) == "waiting"
+        assert (shown(settings)["edition"], shown(settings)["why"]) == ("good", "chrony cannot be installed")
+    world.hindered = ""
     assert story.run(settings) == "ok"
 
 

@@ -1,4 +1,4 @@
-"""An Ansible callback that writes down why a play failed, in the words of the task that did."""
+"""An Ansible callback that writes down which playbook failed, and why, in the words of the task that did."""
 
 # ruff: noqa: D102 - Ansible's own names
 
@@ -22,6 +22,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "outcome"
+    _playbook = ""
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._playbook = Path(playbook._file_name).name  # noqa: SLF001 - there is no other way to it
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002
         if not ignore_errors:
@@ -34,7 +38,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         said = result._result  # noqa: SLF001 - there is no other way to it
         failed = [each for each in said.get("results", []) if isinstance(each, dict) and each.get("failed")]
         text = next((_words(each) for each in (*failed, said) if each.get("msg")), "it did not say why")
-        Path(os.environ["FACEFLEET_OUTCOME"]).write_text(f"{result.task_name}\n{text}")
+        Path(os.environ["FACEFLEET_OUTCOME"]).write_text(f"{self._playbook}\n{text}")
 
 
 def _words(said: dict[str, Any]) -> str:
