@@ -1,18 +1,20 @@
 """The depot, over real TLS, on a real S3 server; its bucket has versions, as on AWS."""
 
+import contextlib
 import json
 import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.client import IncompleteRead
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from facefleet.depot import layout
 from facefleet.depot.blobs import PIECE_BYTES
+from facefleet.depot.door import STRANGERS
 from facefleet.depot.inbox import InboxError
 from facefleet.forget.bucket import Bucket
 from facefleet.forget.selection import select
@@ -160,6 +162,22 @@ def test_a_stranger_who_asks_too_often_has_to_wait_and_a_device_has_not(site: De
     device = site.connection(site.devices[CANARY], address="127.0.0.9")
     assert {asked(device, "GET", "/nothing").status for _ in range(70)} == {404}
     device.close()
+
+
+def test_strangers_of_one_address_do_not_take_the_devices_room(site: DepotSite) -> None:
+    strangers = [site.connection(None, address="127.0.0.8") for _ in range(2 * STRANGERS.of_one)]
+    taken = 0
+    for stranger in strangers:
+        with contextlib.suppress(OSError, HTTPException):
+            taken += asked(stranger, "GET", "/v1/trust").status == 200
+    assert taken == STRANGERS.of_one
+    silent = [socket.create_connection(("127.0.0.1", site.port), 5, ("127.0.0.8", 0)) for _ in range(300)]
+    assert site.get(CANARY, "/nothing").status == 404
+    for stranger in strangers:
+        stranger.close()
+    for connection in silent:
+        connection.close()
+    await_until(lambda: site.ask(None, "GET", "/v1/trust").status == 200, 5, "there is room again")
 
 
 def test_a_body_has_a_bound(site: DepotSite) -> None:

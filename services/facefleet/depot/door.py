@@ -1,7 +1,8 @@
 """The door: takes connections, with the certificate and the trust of this moment.
 
 A context of TLS cannot forget an authority, so each change makes another; connections that are open stay. Who
-comes may show a certificate; one that is shown must be sound.
+comes may show a certificate; one that is shown must be sound. Who shows none, or none yet, does not get the
+room of those who do.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from facefleet.depot import figures
+from facefleet.depot.addresses import owner
+from facefleet.depot.room import Bounds, Room
 from facefleet.runtime import logs
 from facefleet.runtime.health import Health
 from facefleet.runtime.identity import Identity, IdentityError
@@ -22,6 +25,10 @@ LOOK_EVERY_S = 1.0
 HANDSHAKE_S = 10.0
 ACCEPT_AGAIN_S = 1.0
 BACKLOG = 128
+GREETINGS = Bounds(all=128, of_one=32)
+"""Handshakes at once: many devices may stand behind one address, but none takes long."""
+STRANGERS = Bounds(all=64, of_one=8)
+"""Connections without a certificate: devices that enrol, a few at a time."""
 
 _log = logs.get("depot")
 
@@ -42,7 +49,11 @@ class Door:
         self._most = most
         self._seen: tuple[bytes, ...] = ()
         self._context: ssl.SSLContext | None = None
-        self._greeting: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._greetings = Room(GREETINGS)
+        self._strangers = Room(STRANGERS)
+        self._inside: dict[asyncio.Transport, str] = {}
+        """The strangers' connections, and whose they are."""
 
     def opened(self, address: str, port: int) -> socket.socket:
         """Return the port, listening.
@@ -72,13 +83,15 @@ class Door:
                 _log.error("no connection can be taken", reason=error.strerror)
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
-            if self._present() + len(self._greeting) >= self._most:
+            host = owner(address[0])
+            full = self._present() + self._greetings.present >= self._most
+            if full or not self._greetings.enter(host):
                 figures.TURNED_AWAY.labels("full").inc()
                 connection.close()
                 continue
-            task = loop.create_task(self._greet(connection, address[0]))
-            self._greeting.add(task)
-            task.add_done_callback(self._greeting.discard)
+            task = loop.create_task(self._receive(connection, host))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def renew(self, health: Health) -> None:
         """Follow the files of the identity, until cancelled; what is of no use changes nothing here."""
@@ -101,10 +114,26 @@ class Door:
         identity = self._identity
         return tuple(file.read_bytes() for file in (identity.ca, identity.certificate, identity.key))
 
-    async def _greet(self, connection: socket.socket, address: str) -> None:
+    async def _receive(self, connection: socket.socket, host: str) -> None:
+        """Greet one who came, and let a stranger in if there is room for one more."""
+        try:
+            transport = await self._greet(connection, host)
+        finally:
+            self._greetings.leave(host)
+        if transport is None or transport.get_extra_info("peercert"):
+            return
+        for gone in [each for each in self._inside if each.is_closing()]:
+            self._strangers.leave(self._inside.pop(gone))
+        if self._strangers.enter(host):
+            self._inside[transport] = host
+        else:
+            figures.TURNED_AWAY.labels("strangers").inc()
+            transport.abort()
+
+    async def _greet(self, connection: socket.socket, address: str) -> asyncio.Transport | None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(
+            transport, _ = await loop.connect_accepted_socket(
                 self._protocol, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
             )
         except (OSError, EOFError) as error:  # ssl.SSLError and TimeoutError are among them
@@ -112,3 +141,5 @@ class Door:
             figures.TURNED_AWAY.labels("handshake").inc()
             reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
             _log.info("no handshake", address=address, reason=reason or type(error).__name__)
+            return None
+        return transport

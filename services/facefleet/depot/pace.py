@@ -1,14 +1,13 @@
 """How often a stranger may ask. Pure but for the clock."""
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from facefleet.depot.addresses import owner
+
 ADDRESSES_MOST = 10_000
-NET_OF_ONE = 64
-"""Whoever has one IPv6 address has as many as that many bits leave."""
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class Pace:
     def wait_s(self, address: str) -> float:
         """Count a request; return 0 if it may be served, else after how many seconds another may."""
         now = self._clock()
-        key = _owner(address)
+        key = owner(address)
         own = self._of.pop(key, None) or _Purse(self._burst, now)
         self._of[key] = own
         while len(self._of) > ADDRESSES_MOST:
@@ -47,15 +46,3 @@ class Pace:
         for purse, _ in purses:
             purse.left -= 1
         return 0.0
-
-
-def _owner(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:  # noqa: PLR2004 - of IP
-        return address
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), NET_OF_ONE), strict=False))
