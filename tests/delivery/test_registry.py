@@ -115,6 +115,27 @@ def test_a_device_cannot_push(filled: Depot, port: int, refusal: str) -> None:
     assert refusal in said, said
 
 
+@pytest.mark.full
+def test_certificates_are_renewed_and_the_device_pulls_on(device: Depot) -> None:
+    cloud, identity = device.lab["cloud"], "/etc/facefleet/identity"
+    files = f"-cert {identity}/host.crt -key {identity}/host.key -CAfile {identity}/ca.crt"
+
+    def serials() -> list[str]:
+        read = "openssl x509 -noout -serial"
+        shown = (
+            f"openssl s_client -connect 127.0.0.1:{port} {files} </dev/null | {read}" for port in (PULL, PUSH)
+        )
+        return [cloud.run("sh", "-c", f"{each} 2>&1") for each in (f"{read} -in {identity}/host.crt", *shown)]
+
+    before = set(serials())
+    device.play("playbooks/rotate.yml", "-e", "rotate_all=true", *BY_REGISTRY).succeeded()
+    after = set(serials())
+    assert len(before) == len(after) == 1
+    assert before != after
+    device.deliver(*BY_REGISTRY).succeeded()
+    assert device.on("jetson-01") == device.wanted()
+
+
 def test_an_image_that_was_not_pushed_is_named(device: Depot) -> None:
     device.edit("logger")
     device.play("playbooks/images.yml").succeeded()
