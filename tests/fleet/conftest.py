@@ -33,20 +33,26 @@ def site(bare_site: Site) -> Site:
 
 
 @pytest.fixture
-def bad_services(tmp_path: Path) -> Iterator[Path]:
-    """A forwarder that looks healthy and carries nothing: only the gate can tell."""
+def own_services(tmp_path: Path) -> Iterator[Path]:
+    """The sources of the images, for a test to change."""
     before = _our_images()
     folder = tmp_path / "services"
     shutil.copytree(REPO / "services", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    courier = folder / "facefleet/courier/courier.py"
-    text = courier.read_text()
-    good = "        while self._may_send() and self._send_one():"
-    assert good in text
-    courier.write_text(text.replace(good, "        while False and self._may_send() and self._send_one():"))
     yield folder
     # Or else other tests take them for the newest.
     for tag in _our_images() - before:
         docker.from_env().images.remove(tag, force=True)
+
+
+@pytest.fixture
+def bad_services(own_services: Path) -> Path:
+    """A forwarder that looks healthy and carries nothing: only the gate can tell."""
+    courier = own_services / "facefleet/courier/courier.py"
+    text = courier.read_text()
+    good = "        while self._may_send() and self._send_one():"
+    assert good in text
+    courier.write_text(text.replace(good, "        while False and self._may_send() and self._send_one():"))
+    return own_services
 
 
 def _our_images() -> set[str]:

@@ -1,6 +1,7 @@
 """Devices that only dial out: enrolled by one command, updated in rings, and stopped by what is bad."""
 
 import json
+import os
 import re
 import sys
 import time
@@ -31,6 +32,8 @@ VARIABLES = {
     "edge_gate_s": 30,
 }
 MIB = 1024 * 1024
+TRICKLE = 16 * 1024
+"""Of an update in a second, while faces wait."""
 _COMMAND = re.compile(r"^ +(curl .* sh enrol\.sh .*)\n", re.MULTILINE)
 """What enrol.yml prints for whoever stands before the device, in one line, whole."""
 
@@ -208,6 +211,41 @@ def test_clock_updates_and_firewall_are_kept_too_and_are_no_fault_of_a_release(e
     enrolled.promote()
     assert enrolled.pull(device)["state"] == "ok"
     assert "facefleet_firewall" not in site.ask(device, "nft", "list", "tables")
+
+
+def test_faces_that_waited_have_the_link_before_an_update(enrolled: FarSite, own_services: Path) -> None:
+    site, device, link = enrolled.site, CANARY, 100_000
+    host = site.lab[device]
+    camera = {
+        "name": "lobby",
+        "source": "/srv/videos/lobby.mp4",
+        "loop": True,
+        "first_shot_s": 0.2,
+        "repeat_s": 0.2,
+    }
+    busy: dict[str, object] = {"edge_cameras": [camera]}
+    enrolled.promote("-e", json.dumps(busy))
+    assert enrolled.pull(device)["state"] == "ok"
+    away = ("FORWARD", "-p", "tcp", "--dport", "8883", "-j", "REJECT", "--reject-with", "tcp-reset")
+    host.run("iptables", "-I", *away)
+    (own_services / "facefleet/logger/ballast").write_bytes(os.urandom(24 * MIB))
+    enrolled.promote("-e", json.dumps(busy | {"images_context": str(own_services)}))
+    await_until(lambda: site.held(device) >= 300, 300, "300 faces wait")
+    host.run("touch", "/opt/facefleet/edge/paused/lobby")
+    waited, before = site.held(device), enrolled.sent()
+    with ThreadPoolExecutor(1) as hand:
+        with Wire(host).throttled(link):
+            host.run("iptables", "-D", *away)
+            began = time.monotonic()
+            pulling = hand.submit(enrolled.pull, device)
+            await_until(lambda: site.held(device) == 0, 600, "the faces are there")
+            took, came = time.monotonic() - began, enrolled.sent() - before
+            assert not pulling.done()
+        assert pulling.result()["state"] == "ok"
+    host.run("rm", "/opt/facefleet/edge/paused/lobby")
+    sys.stderr.write(f"\n{waited} faces in {took:.0f} s, and {came:,} bytes of the update meanwhile\n")
+    # What the buffers of a connection hold is on its way before the device says how fast it reads.
+    assert came < TRICKLE * took + MIB
 
 
 def test_a_puller_that_is_broken_does_not_keep_its_successor_away(enrolled: FarSite) -> None:

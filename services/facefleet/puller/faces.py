@@ -15,6 +15,8 @@ FEW = 10
 """So many are on their way at any time."""
 MOVES_WITHIN_S = 90.0
 """A status comes every 30 seconds. A backlog of which nothing went for so long does not use the link."""
+FIRST_MOST_S = 1800.0
+"""For so long in all: a camera that sees faces all day must not keep its own device from being mended."""
 
 
 class Backlog:
@@ -23,28 +25,34 @@ class Backlog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stored: int | None = None
-        self._moved_at: float | None = None
+        self._moved_at = 0.0
         self._held = 0
         self._connected = False
+        self._looked_at: float | None = None
+        self._first_s = 0.0
 
     def heard(self, device: Device, now: float) -> None:
-        """Take a status."""
+        """Take a status. The first, and the first of a connection, do not tell whether it goes: it may."""
         with self._lock:
-            if self._stored is not None and device.stored is not None and device.stored > self._stored:
+            connected = device.cloud == CONNECTED
+            if (
+                self._stored is None
+                or (device.stored or 0) > self._stored
+                or (connected and not self._connected)
+            ):
                 self._moved_at = now
-            self._stored = device.stored
+            self._stored = device.stored or 0
             self._held = device.held or 0
-            self._connected = device.cloud == CONNECTED
+            self._connected = connected
 
-    def moves(self, now: float) -> bool:
-        """Return whether there is a backlog that goes."""
+    def goes_first(self, now: float) -> bool:
+        """Return whether there is a backlog that goes; each time we look counts the time since the last."""
         with self._lock:
-            return (
-                self._connected
-                and self._held > FEW
-                and self._moved_at is not None
-                and now - self._moved_at < MOVES_WITHIN_S
-            )
+            goes = self._held > FEW and now - self._moved_at < MOVES_WITHIN_S
+            if goes and self._looked_at is not None:
+                self._first_s += now - self._looked_at
+            self._looked_at = now if goes else None
+            return goes and self._first_s < FIRST_MOST_S
 
 
 class Listener:

@@ -219,7 +219,7 @@ class Run:
         with Listener(settings.broker, settings.device) as backlog:
 
             def rate() -> int:
-                if not backlog.moves(time.monotonic()):
+                if not backlog.goes_first(time.monotonic()):
                     return settings.bandwidth_bytes_s
                 return min(settings.trickle_bytes_s, settings.bandwidth_bytes_s or settings.trickle_bytes_s)
 
