@@ -14,6 +14,7 @@ module: images_tidy
 short_description: Removes old images of the control host
 description:
   - Of each name and platform the newest stay; what a container uses stays anyhow.
+  - One that lost its name to another goes.
   - Each change of the sources makes images of another name, and nothing else would remove those before.
 options:
   namespace: {type: str, required: true, description: What the names of our images begin with}
@@ -22,9 +23,10 @@ author: Facefleet
 """
 
 RETURN = """
-removed: {type: list, elements: str, returned: always, description: References of the images}
+removed: {type: list, elements: str, returned: always, description: References of the images, or ids}
 """
 
+OURS = "org.opencontainers.image.vendor=Facefleet"
 _USED = ("is being used by", "is using its referenced image")
 
 
@@ -74,7 +76,10 @@ def main() -> None:
     try:
         ids = sorted(set(docker("image", "ls", "--quiet", "--filter", f"reference={namespace}/*").split()))
         images = json.loads(docker("image", "inspect", *ids)) if ids else []
-        removed = remove(too_old(images, namespace, module.params["keep"]))
+        nameless = docker(
+            "image", "ls", "--quiet", "--filter", "dangling=true", "--filter", f"label={OURS}"
+        ).split()
+        removed = remove(too_old(images, namespace, module.params["keep"]) + nameless)
     except EngineError as error:
         module.fail_json(f"Old images cannot be removed: {error}")
     module.exit_json(changed=bool(removed), removed=removed)
