@@ -213,6 +213,21 @@ def test_clock_updates_and_firewall_are_kept_too_and_are_no_fault_of_a_release(e
     assert "facefleet_firewall" not in site.ask(device, "nft", "list", "tables")
 
 
+def test_a_changed_line_costs_what_it_weighs(enrolled: FarSite, own_services: Path) -> None:
+    with (own_services / "facefleet/logger/__init__.py").open("a") as file:
+        file.write(f"# {time.time()}\n")
+    enrolled.promote("-e", f"images_context={own_services}")
+    wire, blobs = Wire(enrolled.site.lab[CANARY]), enrolled.sent()
+    before, began = wire.received + wire.sent, time.monotonic()
+    assert enrolled.pull(CANARY)["state"] == "ok"
+    took, went = time.monotonic() - began, wire.received + wire.sent - before
+    sys.stderr.write(
+        f"\na changed line of the logger: {went:,} bytes at the interface, a camera's faces among them, "
+        f"{enrolled.sent() - blobs:,} of the update; {took:.0f} s\n"
+    )
+    assert went < 2_000_000
+
+
 def test_faces_that_waited_have_the_link_before_an_update(enrolled: FarSite, own_services: Path) -> None:
     site, device, link = enrolled.site, CANARY, 100_000
     host = site.lab[device]
