@@ -20,8 +20,8 @@ DOCUMENTATION = """
 module: promote_edition
 short_description: Writes signed orders for devices that pull
 description:
-  - What all devices that pull shall be is one edition, named after its content; the same content is the same
-    edition.
+  - What all devices that pull shall be is one edition, named after its content. As long as those that have an
+    order shall be what it says, it stays the edition, whoever comes or goes.
   - A device that has an order of the edition already gets no other.
   - Runs on the control host, with its Python.
 options:
@@ -36,8 +36,9 @@ options:
   pullers: {type: dict, required: true, description: "Of each puller its archive: path, sha256, bytes"}
   blobs: {type: path, required: true, description: Folder with the parts of the images}
   trust: {type: str, required: true, description: Authorities (PEM) that devices shall trust}
-  newest: {type: dict, required: true, description: "Of each device serial and edition of its newest order"}
+  newest: {type: dict, required: true, description: "Of each device its order: serial, edition, content"}
   again: {type: bool, default: false, description: Make another edition though nothing changed}
+  proved: {type: bool, default: false, description: Order only what was ordered for a ring before}
   signer: {type: path, required: true, description: The key that signs (PEM)}
   passphrase: {type: str, required: true, description: What it is encrypted with}
   inbox: {type: path, required: true, description: "Folder that is filled for the depot; what was in it goes"}
@@ -47,6 +48,7 @@ author: Facefleet
 RETURN = """
 edition: {type: str, returned: always, description: Its name}
 ordered: {type: list, elements: str, returned: always, description: Devices that got an order}
+waiting: {type: list, elements: str, returned: always, description: Those that got none for want of that}
 blobs: {type: dict, returned: always, description: "SHA-256 to file of all that the orders name"}
 """
 
@@ -89,6 +91,27 @@ def content_of(want: dict[str, Any], images: dict[str, Any], puller: dict[str, A
     }
 
 
+def mark_of(content: dict[str, Any], playbooks: str, trust: str) -> str:
+    """Return the hash of what one device shall be."""
+    return hashlib.sha256(json.dumps([content, playbooks, trust], sort_keys=True).encode()).hexdigest()
+
+
+def standing(marks: dict[str, str], newest: dict[str, Any]) -> str:
+    """Return the edition that all have who have an order, if it says what they shall be; nothing else."""
+    orders = {device: newest[device] for device in marks if (newest.get(device) or {}).get("serial")}
+    same = all(order.get("content") == marks[device] for device, order in orders.items())
+    editions = {order.get("edition") for order in orders.values()}
+    return str(editions.pop()) if same and len(editions) == 1 else ""
+
+
+def unproved(device: str, edition: str, rings: dict[str, int], newest: dict[str, Any]) -> bool:
+    """Return whether devices of rings before a device's own were ordered something, and none of them this."""
+    before = {
+        (newest.get(other) or {}).get("edition") for other, ring in rings.items() if ring < rings[device]
+    }
+    return bool(before - {None}) and edition not in before
+
+
 def name_of(contents: dict[str, Any], playbooks: str, trust: str) -> str:
     """Return the name of an edition."""
     text = json.dumps([contents, playbooks, trust], sort_keys=True)
@@ -121,6 +144,7 @@ def main() -> None:
             "trust": {"type": "str", "required": True},
             "newest": {"type": "dict", "required": True},
             "again": {"type": "bool", "default": False},
+            "proved": {"type": "bool", "default": False},
             "signer": {"type": "path", "required": True},
             "passphrase": {"type": "str", "required": True, "no_log": True},
             "inbox": {"type": "path", "required": True},
@@ -144,14 +168,21 @@ def main() -> None:
         puller = given["pullers"][want["puller"]]
         contents[want["device"]] = content_of(want, given["images"], puller)
         blobs[puller["sha256"]] = puller["path"]
-    edition = name_of(contents, str(playbooks["sha256"]), given["trust"])
+    common = (str(playbooks["sha256"]), given["trust"])
+    marks = {device: mark_of(content, *common) for device, content in contents.items()}
+    rings = {device: content["ring"] for device, content in contents.items()}
     now = time.time()
     if given["again"]:
-        edition += f"-{int(now)}"
-    ordered = []
+        edition = f"{name_of(contents, *common)}-{int(now)}"
+    else:
+        edition = standing(marks, given["newest"]) or name_of(contents, *common)
+    ordered, waiting = [], []
     for device in given["only"]:
         before = given["newest"].get(device) or {}
         if before.get("edition") == edition:
+            continue
+        if given["proved"] and unproved(device, edition, rings, given["newest"]):
+            waiting.append(device)
             continue
         ordered.append(device)
         order = {
@@ -162,6 +193,7 @@ def main() -> None:
             "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
             "playbooks": playbooks,
             "trust": given["trust"],
+            "content": marks[device],
             **contents[device],
         }
         text = json.dumps(order, sort_keys=True)
@@ -174,7 +206,13 @@ def main() -> None:
         for image in contents[device]["images"].values():
             for blob in (image["config"], *image["layers"]):
                 blobs[blob["sha256"]] = os.path.join(given["blobs"], blob["sha256"])  # noqa: PTH118 - text
-    module.exit_json(changed=bool(ordered), edition=edition, ordered=ordered, blobs=blobs if ordered else {})
+    module.exit_json(
+        changed=bool(ordered),
+        edition=edition,
+        ordered=ordered,
+        waiting=waiting,
+        blobs=blobs if ordered else {},
+    )
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class Ordered(NamedTuple):
     edition: str
     ring: int
     soak_s: int
+    content: str = ""
+    """The hash of what the device shall be by it; of an order of a former release nothing."""
 
 
 class Order(BaseModel):
@@ -65,6 +67,7 @@ class Order(BaseModel):
     edition: Edition
     ring: int = Field(ge=0)
     soak_s: int = Field(ge=0)
+    content: Digest | None = None
     playbooks: Blob
     images: dict[str, Image]
     puller: Puller
@@ -80,7 +83,7 @@ class Order(BaseModel):
     @property
     def ordered(self) -> Ordered:
         """Return what rings go by."""
-        return Ordered(self.device, self.serial, self.edition, self.ring, self.soak_s)
+        return Ordered(self.device, self.serial, self.edition, self.ring, self.soak_s, self.content or "")
 
 
 def read_order(text: bytes) -> Order:

@@ -39,6 +39,7 @@ def _newest(catalog: Catalog, device: str, names: frozenset[str], now: datetime)
     return {
         "serial": order.serial,
         "edition": order.edition,
+        "content": order.content,
         "ring": order.ring,
         "open": not waits,
         "closed_for_good": any(each.for_good for each in waits),

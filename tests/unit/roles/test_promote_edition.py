@@ -99,6 +99,46 @@ def test_the_canaries_alone_get_the_edition_that_the_others_get_later(
     assert (second["edition"], second["ordered"]) == (first["edition"], ["jetson-02"])
 
 
+def ordered(given: dict[str, Any], said: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what the depot knows once the orders of a run are there."""
+    files = ((device, *(folder / "inbox/orders" / device).glob("*.json")) for device in said["ordered"])
+    orders = {device: json.loads(file.read_text()) for device, file in files}
+    newest: dict[str, Any] = dict(given["newest"])
+    for device, order in orders.items():
+        newest[device] = {name: order[name] for name in ("serial", "edition", "content")}
+    return newest
+
+
+def test_one_who_comes_gets_the_edition_of_those_who_are_there_and_one_who_goes_makes_no_other(
+    given: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    wants = given["wants"]
+    first = play("promote", "promote_edition", **given | {"wants": wants[:1], "only": ["jetson-01"]})
+    given["newest"] = ordered(given, first, tmp_path)
+    second = play("promote", "promote_edition", **given | {"only": ["jetson-02"], "proved": True})
+    assert (second["edition"], second["ordered"]) == (first["edition"], ["jetson-02"])
+    given["newest"] = ordered(given, second, tmp_path)
+    third = play("promote", "promote_edition", **given | {"wants": wants[1:], "only": ["jetson-02"]})
+    assert (third["edition"], third["changed"]) == (first["edition"], False)
+
+
+def test_one_who_is_let_in_is_no_canary(given: dict[str, Any], play: Play, tmp_path: Path) -> None:
+    first = play("promote", "promote_edition", **given | {"only": ["jetson-01"]})
+    given["newest"] = ordered(given, first, tmp_path)
+    (Path(given["repository"]) / "roles/main.yml").write_text("changed since")
+    let_in = given | {"only": ["jetson-02"], "proved": True}
+    said = play("promote", "promote_edition", **let_in)
+    assert (said["ordered"], said["waiting"], said["changed"]) == ([], ["jetson-02"], False)
+    assert said["edition"] != first["edition"]
+    promoted = play("promote", "promote_edition", **given)
+    assert promoted["ordered"] == ["jetson-01", "jetson-02"]
+
+
+def test_the_first_of_all_waits_for_nobody(given: dict[str, Any], play: Play) -> None:
+    said = play("promote", "promote_edition", **given | {"only": ["jetson-02"], "proved": True})
+    assert (said["ordered"], said["waiting"]) == (["jetson-02"], [])
+
+
 @pytest.mark.parametrize("part", ["playbooks/main.yml", "roles/main.yml", "compose/main.yml", "ansible.cfg"])
 def test_another_playbook_is_another_edition(given: dict[str, Any], play: Play, part: str) -> None:
     first = play("promote", "promote_edition", **given)["edition"]
