@@ -78,6 +78,7 @@ def run(*, smoke: bool) -> Iterable[Row]:
             if not smoke:
                 with yard.wire.throttled(THIN):
                     yield from yard.release(THIN_CHANGE, where=", 2 MB/s")
+                    yard.depot.empty(DEVICE)
                     yield from yard.compare("first install, 2 MB/s", EDGE)
         finally:
             yard.depot.leave()
