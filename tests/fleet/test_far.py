@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from facefleet.puller.faces import FEW
 
 from tests.delivery.wire import Wire
 from tests.fleet import site as sites
@@ -258,13 +259,14 @@ def test_faces_that_waited_have_the_link_before_an_update(enrolled: FarSite, own
             host.run("iptables", "-D", *away)
             began = time.monotonic()
             pulling = hand.submit(enrolled.pull, device)
-            await_until(lambda: site.held(device) == 0, 600, "the faces are there")
+            await_until(lambda: site.held(device) <= FEW, 600, "the faces are there")
             took, came = time.monotonic() - began, enrolled.fetched(device) - before
             assert not pulling.done()
         assert pulling.result()["state"] == "ok"
     host.run("rm", "/opt/facefleet/edge/paused/lobby")
     sys.stderr.write(f"\n{waited} faces in {took:.0f} s, and {came:,} bytes of the update meanwhile\n")
-    assert came < TRICKLE * (took + 2)
+    # We may see a second or two late that no more than a few wait, with which it goes on at full speed.
+    assert came < TRICKLE * took + 2 * link
 
 
 def test_a_puller_that_is_broken_does_not_keep_its_successor_away(enrolled: FarSite) -> None:
