@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ WITHIN_S = 15.0
 _MISSING = """
 return [...document.images].filter(
   image => image.getBoundingClientRect().top < innerHeight && !(image.complete && image.naturalWidth)
-).length
+).map(image => `${image.complete ? 'broken' : 'not loaded'}: ${image.src}`)
 """
 
 
@@ -94,9 +95,29 @@ class Browser:
         parts = urlsplit(self.driver.current_url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
+    def missing(self) -> list[str]:
+        """Return the pictures in sight that are not there, and how they stand."""
+        return self.driver.execute_script(_MISSING)  # type: ignore[no-any-return]
+
     def await_pictures(self) -> None:
         """Wait until all pictures that are in sight are there."""
-        await_until(lambda: self.driver.execute_script(_MISSING) == 0, WITHIN_S, "all pictures are there")
+        try:
+            await_until(lambda: not self.missing(), WITHIN_S, "all pictures are there")
+        except AssertionError as error:
+            error.add_note("\n".join(self.missing()))
+            raise
+
+    @contextmanager
+    def without(self, addresses: str) -> Iterator[None]:
+        """Let requests to such addresses fail, and use nothing that was kept."""
+        for command, given in (
+            ("Network.enable", {}),
+            ("Network.clearBrowserCache", {}),
+            ("Network.setBlockedURLs", {"urls": [addresses]}),
+        ):
+            self.driver.execute_cdp_cmd(command, given)
+        yield
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 
     def shoot(self, file: Path) -> None:
         self.await_pictures()

@@ -64,6 +64,14 @@ def test_a_wrong_password_stays_outside_and_the_right_one_comes_in(browser: Brow
     browser.shoot(SHOTS / "gallery.png")
 
 
+def test_a_picture_that_did_not_come_is_asked_for_again(browser: Browser) -> None:
+    sign_in(browser)
+    with browser.without("*/thumbnail/*"):
+        browser.open("/")
+        await_until(lambda: any(each.startswith("broken") for each in browser.missing()), 10, "they fail")
+    browser.await_pictures()
+
+
 def test_a_face_appears_as_it_comes(site: GallerySite, browser: Browser) -> None:
     sign_in(browser)
     before = len(browser.all("#cards .card"))

@@ -21,6 +21,18 @@ filters?.addEventListener("change", (event) => {
   filters.requestSubmit();
 });
 
+// A picture that did not come is asked for again: the bucket may not have answered at that moment.
+const AGAIN_AFTER_MS = [1000, 3000, 9000];
+function again(picture) {
+  const tries = Number(picture.dataset.tries ?? 0);
+  if (tries === AGAIN_AFTER_MS.length) return;
+  picture.dataset.tries = tries + 1;
+  setTimeout(() => picture.setAttribute("src", picture.getAttribute("src")), AGAIN_AFTER_MS[tries]);
+}
+document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && again(target), true);
+// Those that failed before this script was there; one that is not loaded yet, as it is not in sight, is not complete.
+[...document.images].filter((picture) => picture.complete && picture.currentSrc && !picture.naturalWidth).forEach(again);
+
 const cards = document.getElementById("cards");
 const CARDS_MOST = 600;
 
